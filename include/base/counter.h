@@ -1,0 +1,57 @@
+/*
+ * The counters of one worker. One writer (the worker), any reader: values are relaxed atomics, so a
+ * reader sees each number whole but not a moment in time. What can be counted as the length of a
+ * list is not here: only events are.
+ */
+#ifndef IMAPMUX_BASE_COUNTER_H
+#define IMAPMUX_BASE_COUNTER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*   name, help */
+#define COUNTER_LIST(X)                                                                            \
+	X(CLIENTS_ACCEPTED, "clients_accepted", "Client connections accepted")                     \
+	X(CLIENTS_REFUSED, "clients_refused", "Client connections refused by a limit")             \
+	X(SIGNINS_OK, "signins_ok", "Client sign-ins answered OK")                                 \
+	X(SIGNINS_FAILED, "signins_failed", "Client sign-ins answered NO")                         \
+	X(CARRIED, "carried", "Client connections moved to their home worker")                     \
+	X(BACKEND_DIALS, "backend_dials", "Connections opened to servers")                         \
+	X(BACKEND_DIAL_FAILURES, "backend_dial_failures", "Connections to servers that failed")    \
+	X(POOL_HITS, "pool_hits", "Sign-ins answered from a parked connection")                    \
+	X(POOL_MISSES, "pool_misses", "Sign-ins that needed a new connection")                     \
+	X(POOL_PARKED, "pool_parked", "Connections parked after a session")                        \
+	X(POOL_DISCARDED, "pool_discarded", "Connections closed instead of parked")                \
+	X(POOL_EVICTED, "pool_evicted", "Parked connections closed by age, idleness or caps")      \
+	X(BYTES_TO_CLIENTS, "bytes_to_clients", "Bytes relayed to clients")                        \
+	X(BYTES_TO_SERVERS, "bytes_to_servers", "Bytes relayed to servers")
+
+enum counter {
+#define COUNTER_ENUM(code, name, help) COUNTER_##code,
+	COUNTER_LIST(COUNTER_ENUM)
+#undef COUNTER_ENUM
+		COUNTER_COUNT
+};
+
+struct counters {
+	_Atomic uint64_t value[COUNTER_COUNT];
+};
+
+/* Adds; only the owning worker. */
+static inline void counter_add(struct counters *c, enum counter which, uint64_t n)
+{
+	uint64_t old = atomic_load_explicit(&c->value[which], memory_order_relaxed);
+	atomic_store_explicit(&c->value[which], old + n, memory_order_relaxed);
+}
+
+/* Reads; any thread. */
+static inline uint64_t counter_get(const struct counters *c, enum counter which)
+{
+	return atomic_load_explicit(&c->value[which], memory_order_relaxed);
+}
+
+/* "pool_hits" and its help text. */
+const char *counter_name(enum counter which);
+const char *counter_help(enum counter which);
+
+#endif
