@@ -51,4 +51,4 @@ if [ "$skipped" -gt 0 ]; then
 	echo "$skipped skipped"
 fi
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,33 @@
+#!/bin/bash
+# run.sh BINARY [PYTEST-ARGUMENT...]: the end-to-end tests with this imapmux.
+# Sanitizers write to files, because a test may throw the server's log away: a report fails the run
+# even where every test passed.
+set -u
+binary=$(realpath "$1")
+shift
+here=$(dirname "$0")
+
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
+export IMAPMUX=$binary
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:log_path=$reports/asan
+export UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan
+export TSAN_OPTIONS=second_deadlock_stack=1:log_path=$reports/tsan
+export PYTHONDONTWRITEBYTECODE=1
+
+# Old sanitizers do not find their shadow memory where a new kernel randomises many address bits.
+still=()
+if setarch -R true 2>/dev/null; then
+	still=(setarch -R)
+fi
+
+"${still[@]}" "${PYTHON:-/usr/bin/python3}" -m pytest -p no:cacheprovider -q "$here" "$@" </dev/null
+status=$?
+
+found=("$reports"/*)
+if [ -e "${found[0]}" ]; then
+	head -n 200 "${found[@]}"
+	echo "${#found[@]} sanitizer reports"
+	exit 1
+fi
+exit "$status"

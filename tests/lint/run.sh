@@ -1,0 +1,72 @@
+#!/bin/bash
+# run.sh: every check of the sources, one line each with its time; all run, and any that complains
+# fails the whole.
+set -u
+here=$(dirname "$0")
+flags="-std=c11 -D_GNU_SOURCE -Iinclude -Itests $(pkg-config --cflags libuv openssl libconfig libpcre2-8)"
+failed=0
+
+check()
+{
+	local name=$1 start said
+	shift
+	start=$(date +%s%N)
+	if said=$("$@" 2>&1); then
+		printf 'ok   %-12s %6d ms\n' "$name" $((($(date +%s%N) - start) / 1000000))
+	else
+		printf 'FAIL %s\n%s\n' "$name" "$said"
+		failed=$((failed + 1))
+	fi
+}
+
+sources()
+{
+	find proxy -name '*.c' -print0 | sort -z
+}
+
+format()
+{
+	find proxy include tests -name '*.[ch]' -print0 | xargs -0 -r clang-format --dry-run -Werror
+}
+
+tidy()
+{
+	checks='-*,bugprone-*,cert-*'
+	checks+=',-bugprone-easily-swappable-parameters'  # every (length, count) pair
+	checks+=',-bugprone-reserved-identifier,-cert-dcl37-c,-cert-dcl51-cpp'  # _GNU_SOURCE, cmocka
+	checks+=',-bugprone-branch-clone'  # switch arms that happen to agree
+	checks+=',-bugprone-narrowing-conversions'  # -Wconversion by another name
+	checks+=',-cert-err33-c'  # each unchecked fprintf(stderr)
+	checks+=',-bugprone-not-null-terminated-result'  # memchr on bytes that are no string
+	export checks flags
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	sources | xargs -0 -r -n 4 -P "$(nproc)" bash -c \
+		'clang-tidy --quiet --warnings-as-errors="*" --checks="$checks" "$@" -- $flags' tidy
+}
+
+cpp_check()
+{
+	sources | xargs -0 -r cppcheck --quiet -j "$(nproc)" --std=c11 --enable=warning,portability --inline-suppr \
+		--suppress=missingInclude --suppress=unknownMacro --error-exitcode=1 -Iinclude
+}
+
+shell()
+{
+	{ grep -rlE '^#!/bin/(ba)?sh' tests && echo .ci/run; } | xargs shellcheck
+}
+
+python()
+{
+	find tests -name '*.py' -print0 | xargs -0 -r /usr/bin/python3 -m pyflakes
+}
+
+check layers "$here/layers.sh"
+check words "$here/words.sh"
+check sizes "$here/sizes.sh"
+check headers "$here/headers.sh"
+check format format
+check cppcheck cpp_check
+check tidy tidy
+check shell shell
+check python python
+[ "$failed" -eq 0 ]
