@@ -33,7 +33,6 @@ LIB_SRCS := $(filter-out proxy/main.c,$(SRCS))
 AID_SRCS := $(wildcard tests/lib/*.c)
 TEST_SRCS := $(wildcard tests/unit/*/*_test.c tests/learn/*_test.c)
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
-FORMATTED := $(wildcard proxy/*.c proxy/*/*.[ch] include/*/*.h tests/*/*.[ch] tests/unit/*/*.[ch])
 
 # Asked only when a recipe first needs it: pkg-config itself may be among what is missing.
 LIBRARIES := libuv openssl libconfig libpcre2-8
@@ -119,7 +118,7 @@ fuzz: $(FUZZ_SRCS:%.c=build/fuzz/%)
 lint: build/.deps-test
 	@tests/lint/run.sh
 format: build/.deps-test
-	@clang-format -i $(FORMATTED)
+	@find proxy include tests -name '*.[ch]' -exec clang-format -i {} +
 man: build/.deps-test
 	@tests/lint/man.sh etc/man/*.[0-9]
 

@@ -24,7 +24,8 @@ fuzz_one()
 		printf 'ok   %-20s %9s runs, %5s edges\n' "$name" "$runs" "$reached"
 	else
 		printf 'FAIL %-20s status %s\n' "$name" "$status"
-		tail -n 60 "$log" | sed 's/^/     | /'
+		grep -E -m 1 -A 60 'ERROR:|runtime error:|SUMMARY:' "$log" | sed 's/^/     | /'
+		echo "     input kept in $dir"
 		return 1
 	fi
 }

@@ -60,6 +60,7 @@ python()
 	find tests -name '*.py' -print0 | xargs -0 -r /usr/bin/python3 -m pyflakes
 }
 
+check self "$here/self.sh"
 check layers "$here/layers.sh"
 check words "$here/words.sh"
 check sizes "$here/sizes.sh"
