@@ -1,0 +1,139 @@
+/*
+ * The checked configuration: an immutable, counted snapshot of one file.
+ *
+ * Built by config_load on the main thread, then shared by all workers and never written again. A
+ * reload builds a new one; sessions that began under the old one keep it until they end. Every
+ * string is owned by the snapshot and never NULL ("" is "not set"). Times are milliseconds, sizes
+ * bytes. The names are those of imapmux.conf(5).
+ */
+#ifndef IMAPMUX_CONFIG_CONFIG_H
+#define IMAPMUX_CONFIG_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "config/address.h"
+
+enum tls_mode { TLS_NONE, TLS_STARTTLS, TLS_IMPLICIT };
+
+/* Where in the file something stands, for messages of later checks (certificates, map files). */
+struct config_place {
+	const char *file;
+	unsigned line;
+};
+
+struct config_listener {
+	struct config_place place;
+	char *text; /* the address as written; its identity across reloads */
+	struct address address;
+	enum tls_mode tls;
+	bool insecure; /* sign-in in clear allowed although not loopback */
+	unsigned mode; /* unix socket: permission bits */
+};
+
+struct config_certificate {
+	struct config_place place;
+	char *name; /* SNI name or "*.domain"; "" for the default pair */
+	char *certificate, *key;
+};
+
+struct config_tls {
+	struct config_place place;
+	struct config_certificate *certificates; /* [0] is the default pair when there is any */
+	size_t certificate_count;
+	char *min_version; /* "1.2" or "1.3" */
+	char *ciphers, *ciphersuites;
+	char *ticket_key_file;
+};
+
+struct config_backend {
+	struct config_place place;
+	char *name;
+	struct address address;
+	enum tls_mode tls;
+	char *ca; /* "": the system's store */
+	bool verify;
+	char *server_name; /* checked and sent as SNI; defaults to the host of the address */
+	unsigned weight;   /* 0: takes no new users of a group */
+	bool send_id;
+};
+
+struct config_group {
+	struct config_place place;
+	char *name;
+	size_t *backends; /* indexes into config.backends */
+	size_t backend_count;
+};
+
+enum rule_kind { RULE_MATCH, RULE_REGEX, RULE_FILE };
+
+struct config_rule {
+	struct config_place place;
+	enum rule_kind kind;
+	char *pattern; /* glob or exact name, regular expression, or path of the map file */
+	char *target;  /* name of a backend or group; "" for RULE_FILE */
+	char *login;   /* template; "" keeps the name */
+};
+
+struct config_pool {
+	bool enabled;
+	uint64_t idle_timeout, max_lifetime, check_after, credential_ttl; /* ms */
+	unsigned max_idle_per_user, max_idle;
+};
+
+struct config_limits {
+	unsigned clients, clients_per_ip, sessions_per_user; /* 0: no limit */
+	uint64_t preauth_timeout, idle_timeout, connect_timeout, signin_timeout,
+		drain_timeout; /* ms */
+	size_t preauth_bytes, line;
+};
+
+struct config {
+	_Atomic unsigned refs;
+	char *file;
+	unsigned workers; /* already resolved: at least 1 */
+	enum log_level log_level;
+	enum log_format log_format;
+	char *user, *group;
+	struct config_listener *listeners;
+	size_t listener_count;
+	struct config_tls tls;
+	struct config_backend *backends;
+	size_t backend_count;
+	struct config_group *groups;
+	size_t group_count;
+	struct config_rule *rules;
+	size_t rule_count;
+	struct config_pool pool;
+	struct config_limits limits;
+	char **hide; /* capabilities never shown, upper case */
+	size_t hide_count;
+	char *admin_socket, *admin_http;
+};
+
+/* All errors of one file, in the order found: "FILE:LINE: key: what is wrong (did you mean x?)". */
+struct config_errors {
+	char **lines;
+	size_t count;
+};
+
+void config_errors_add(struct config_errors *e, struct config_place where, const char *key,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+void config_errors_finish(struct config_errors *e);
+
+/*
+ * Reads and checks a file. NULL: errors has at least one line. The caller owns one reference.
+ * Certificates and map files are only checked for being readable: net/tls_context and route/table
+ * report on their content through the same errors.
+ */
+struct config *config_load(const char *file, struct config_errors *errors);
+
+struct config *config_ref(struct config *c);
+void config_unref(
+	struct config **c); /* nulls; frees with the last reference; NULL inside is fine */
+
+/* The backend or group of that name; false: none. Names are unique across both. */
+bool config_find_target(const struct config *c, const char *name, bool *is_group, size_t *index);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * What a client proved, or wants to prove, itself with. Filled by imap/preauth, used by imap/signin and
+ * backend/proof, wiped by credentials_drop. None of the values holds a NUL (RFC 4616; a server cuts
+ * a name there, and a pool keyed by the longer name would lend another user's connection).
+ */
+#ifndef IMAPMUX_IMAP_CREDENTIALS_H
+#define IMAPMUX_IMAP_CREDENTIALS_H
+
+#include "base/secret.h"
+
+enum mechanism { MECHANISM_LOGIN_COMMAND, MECHANISM_PLAIN, MECHANISM_LOGIN, MECHANISM_COUNT };
+
+struct credentials {
+	enum mechanism mechanism;
+	struct secret user;    /* authentication identity */
+	struct secret authzid; /* authorization identity; empty: the user himself */
+	struct secret password;
+};
+
+/* "LOGIN", "PLAIN", "SASL-LOGIN" for the log. */
+const char *mechanism_name(enum mechanism m);
+
+/* Wipes and empties all. */
+void credentials_drop(struct credentials *c);
+
+/* Moves all; from is empty afterwards. */
+void credentials_move(struct credentials *to, struct credentials *from);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * The dialogue with a client until its credentials are known (RFC 9051 sections 6.1 and 6.2).
+ *
+ * Pure: bytes of the client in, replies and a verdict out; no socket. One object serves one client
+ * from its greeting to its sign-in and is then destroyed, so that an idle session owns no memory of
+ * it. It moves between workers by handing over the pointer. Everything a stranger can make large is
+ * bounded by the policy; running into a bound is PREAUTH_FAILED with a code.
+ *
+ *	greet -> feed -> PREAUTH_SIGN_IN -> (server asked) -> accept, or refuse -> feed ...
+ *	                 PREAUTH_STARTTLS -> (handshake) -> tls_active -> feed ...
+ */
+#ifndef IMAPMUX_IMAP_PREAUTH_H
+#define IMAPMUX_IMAP_PREAUTH_H
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "imap/capability.h"
+#include "imap/credentials.h"
+
+struct preauth;
+
+struct preauth_policy {
+	struct capability_policy capabilities; /* must outlive the object */
+	bool can_starttls; /* the listener offers STARTTLS and TLS is not active */
+	bool can_sign_in;  /* TLS is active, or the listener takes credentials in clear */
+	size_t max_line;   /* limits.line */
+	size_t max_bytes; /* limits.preauth_bytes: all input before the sign-in, per attempt series */
+};
+
+/* Invalid commands before the connection ends (nginx: 5, Dovecot: 3). */
+#define PREAUTH_MAX_ERRORS 5
+
+enum preauth_verdict {
+	PREAUTH_MORE,     /* all input is consumed; give more */
+	PREAUTH_STARTTLS, /* send out, then begin TLS; whatever is left of the input must be dropped */
+	PREAUTH_SIGN_IN, /* preauth_credentials() is complete; the rest of the input is not consumed */
+	PREAUTH_LOGOUT, /* BYE and OK are in out: send and close */
+	PREAUTH_FAILED, /* BYE (if any) is in out: send and close; preauth_failure() tells why */
+};
+
+struct preauth *preauth_create(const struct preauth_policy *policy);
+void preauth_destroy(struct preauth **p);
+
+/* Appends the greeting. */
+void preauth_greet(struct preauth *p, struct buf *out);
+
+/* Consumes from *in, appends replies to out. After a verdict other than MORE the matching call below
+ * must come before the next feed. */
+enum preauth_verdict preauth_feed(struct preauth *p, struct span *in, struct buf *out);
+
+/* TLS is active now: forgets all that came before it (law 5). */
+void preauth_tls_active(struct preauth *p);
+
+/* After PREAUTH_SIGN_IN: what the client sent. May be moved out by credentials_move. */
+struct credentials *preauth_credentials(struct preauth *p);
+struct span preauth_tag(const struct preauth *p);
+
+/*
+ * Appends the tagged OK. capabilities is the session list already rewritten, text e.g. "Logged in".
+ * A client that asked CAPABILITY before gets an untagged CAPABILITY and a plain OK, others a response
+ * code (what Dovecot does, for old clients).
+ */
+void preauth_accept(struct preauth *p, struct span capabilities, const char *text, struct buf *out);
+
+/* Appends the tagged NO with the text ("[CODE] words", printable); the client may try again. */
+void preauth_refuse(struct preauth *p, struct span text, struct buf *out);
+
+enum fail preauth_failure(const struct preauth *p);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * The dialogue with a server until a user is signed in (RFC 9051 section 6.2, RFC 4616, RFC 2971).
+ *
+ * Pure: bytes of the server in, commands and a verdict out; no socket. It runs in two parts, so that a
+ * connection can be made ready before anybody signs in on it:
+ *
+ *	create -> feed -> SIGNIN_STARTTLS -> (handshake) -> tls_active -> feed -> SIGNIN_READY
+ *	       -> start(credentials) -> feed -> SIGNIN_OK | SIGNIN_NO
+ *
+ * No credential byte is in out before the greeting was read, TLS is active where it is wanted, and the
+ * server offered a way to sign in. Bytes behind the tagged OK of STARTTLS are SIGNIN_FAILED (law 5).
+ */
+#ifndef IMAPMUX_IMAP_SIGNIN_H
+#define IMAPMUX_IMAP_SIGNIN_H
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "imap/credentials.h"
+
+struct signin;
+
+enum signin_verdict {
+	SIGNIN_MORE,     /* send out; give more input */
+	SIGNIN_STARTTLS, /* out is empty: begin TLS now */
+	SIGNIN_READY,    /* greeting and capabilities read; signin_start may be called */
+	SIGNIN_OK, /* signed in; input behind the tagged OK is not consumed: it is for the relay */
+	SIGNIN_NO, /* refused by the server; signin_refusal() */
+	SIGNIN_FAILED, /* signin_failure() tells why; close */
+};
+
+/* A line, and all input of the dialogue: beyond it the server is not an IMAP server. */
+#define SIGNIN_MAX_LINE  16384
+#define SIGNIN_MAX_INPUT 131072
+
+/* What the server is told about the client by ID (PEERS.md 1.9); any may be "" (then left out). */
+struct signin_identity {
+	const char *session_id;
+	const char *client_address, *client_port; /* x-originating-* */
+	const char *proxy_address, *proxy_port;   /* x-connected-*: where the client connected to */
+};
+
+struct signin *signin_create(bool want_starttls);
+void signin_destroy(struct signin **s);
+
+enum signin_verdict signin_feed(struct signin *s, struct span *in, struct buf *out);
+
+/* TLS is active: capabilities read before are forgotten; appends the next command. */
+void signin_tls_active(struct signin *s, struct buf *out);
+
+/*
+ * Signs in (only after SIGNIN_READY). login is the name at the server. identity may be NULL: no ID. The
+ * credentials are copied and wiped when they have been sent. AUTHENTICATE PLAIN (with initial response
+ * where SASL-IR is offered), else LOGIN with quoted strings or synchronising literals. Returns
+ * SIGNIN_MORE, or SIGNIN_FAILED when the server offers no way that fits (LOGINDISABLED, or an
+ * authorization identity without PLAIN).
+ */
+enum signin_verdict signin_start(struct signin *s, struct span login,
+	const struct credentials *credentials, const struct signin_identity *identity,
+	struct buf *out);
+
+/* After SIGNIN_OK: the server's capability list for this user (words behind "CAPABILITY "). When the
+ * server did not volunteer one, the dialogue has asked for it before it said SIGNIN_OK. */
+struct span signin_capabilities(const struct signin *s);
+
+/*
+ * After SIGNIN_NO: what the client may be told: "[CODE] fixed text" for a known response code
+ * (UNAVAILABLE, LIMIT, ALERT, EXPIRED, CONTACTADMIN, PRIVACYREQUIRED ..., and Dovecot's and Cyrus'
+ * variants), else the text of FAIL_AUTH: the server's own words could tell which users exist.
+ */
+struct span signin_refusal(const struct signin *s);
+
+/* After SIGNIN_NO: true when the refusal says that the credential is wrong (not: busy, limit, ...). */
+bool signin_is_wrong_credential(const struct signin *s);
+
+enum fail signin_failure(const struct signin *s);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * Follows a signed-in session in both directions (POOLING.md section 7) and decides what passes.
+ *
+ * Pure: bytes in, bytes out through a sink, verdicts. Everything passes unchanged and unread except:
+ * capability lists are rewritten; non-synchronising literals become synchronising ones toward the
+ * server; LOGOUT, ID with internal keys, COMPRESS, STARTTLS, AUTHENTICATE, LOGIN, UNAUTHENTICATE are
+ * answered here; malformed lines that could smuggle a command are refused. Octets of literals are
+ * counted, not looked at. Feeding byte by byte gives the same result as feeding all at once.
+ *
+ * The tracker also knows whether the server connection could serve another session afterwards: nothing
+ * open (tracker_is_quiet) and nothing sticky done (tracker_dirt). In doubt it says no.
+ */
+#ifndef IMAPMUX_IMAP_TRACKER_H
+#define IMAPMUX_IMAP_TRACKER_H
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "imap/capability.h"
+
+struct tracker;
+
+struct tracker_options {
+	struct capability_policy capabilities; /* must outlive the tracker */
+	struct span server_capabilities;       /* after sign-in, as the server sent them; copied */
+	size_t max_line;       /* limits.line: a client's command line without literals */
+	const char *proxy_tag; /* prefix of tags the proxy uses itself; copied */
+};
+
+/* Commands in flight before the client is no longer read (Dovecot itself works on 4). */
+#define TRACKER_MAX_IN_FLIGHT 64
+/* A tag longer than this is refused: RFC 9051 sets no bound, no client sends half as much. */
+#define TRACKER_TAG_MAX 100
+/* A literal outside APPEND and its kin (64 KiB: search strings, mailbox names). */
+#define TRACKER_MAX_LITERAL 65536
+
+/* Where output goes. The spans are valid during the call only. Neither function may call back. */
+struct tracker_sink {
+	void *owner;
+	void (*to_client)(void *owner, struct span bytes);
+	void (*to_server)(void *owner, struct span bytes);
+};
+
+enum tracker_verdict {
+	TRACKER_MORE,      /* all input is consumed */
+	TRACKER_BLOCKED,   /* client side: the rest is not consumed until the server has answered */
+	TRACKER_UNBLOCKED, /* server side: all consumed, and the client's rest can be fed again */
+	TRACKER_LOGOUT, /* the client has been answered BYE and OK: end the session, keep the server */
+	TRACKER_SERVER_BYE, /* server side: the server said BYE (relayed); it will close */
+	TRACKER_FAILED, /* tracker_failure(): the session cannot go on (BYE was written if useful) */
+};
+
+struct tracker *tracker_create(const struct tracker_options *options);
+void tracker_destroy(struct tracker **t);
+
+/* Bytes from the client. LOGOUT behind commands in flight is answered when they have ended, so
+ * TRACKER_LOGOUT may come from either function. */
+enum tracker_verdict tracker_client(
+	struct tracker *t, struct span *in, const struct tracker_sink *sink);
+
+/* Bytes from the server: always consumed whole unless the verdict is LOGOUT or FAILED. */
+enum tracker_verdict tracker_server(
+	struct tracker *t, struct span *in, const struct tracker_sink *sink);
+
+/*
+ * The client has gone: no more input from it. Ends an IDLE by DONE toward the server. From now on
+ * nothing is written to the client. Feed the server's bytes until tracker_is_quiet, or give up.
+ * False: a half-sent command or literal makes the connection useless; close it now.
+ */
+bool tracker_client_gone(struct tracker *t, const struct tracker_sink *sink);
+
+/* True when no command, literal, continuation, IDLE, half line or unread byte is open either way. */
+bool tracker_is_quiet(const struct tracker *t);
+
+/* Why the connection must not be parked: a word for the log ("enable", "notify", "unknown-command",
+ * "unknown-tag" ...), or NULL: it may, after a scrub. */
+const char *tracker_dirt(const struct tracker *t);
+
+/* What scrub needs to know. */
+enum tracker_selected { TRACKER_SELECTED_NO, TRACKER_SELECTED_YES, TRACKER_SELECTED_UNKNOWN };
+enum tracker_selected tracker_selected(const struct tracker *t);
+
+/* The selected mailbox' name exactly as the client wrote it (one line's astring; empty when it was
+ * sent as a literal or nothing is selected). */
+struct span tracker_mailbox(const struct tracker *t);
+
+enum fail tracker_failure(const struct tracker *t);
+
+#endif
