@@ -90,9 +90,9 @@ debug: build/asan/imapmux
 
 # Packages. The stamps make the question cheap; 'make deps' asks again.
 build/.deps-build: Makefile tests/deps.sh
-	@mkdir -p build && tests/deps.sh $(BUILD_PACKAGES) && touch $@
+	@tests/deps.sh $(BUILD_PACKAGES) && touch $@
 build/.deps-test: Makefile tests/deps.sh
-	@mkdir -p build && tests/deps.sh $(TEST_PACKAGES) && touch $@ build/.deps-build
+	@tests/deps.sh $(TEST_PACKAGES) && touch $@ build/.deps-build
 deps:
 	@rm -f build/.deps-test && $(MAKE) --no-print-directory build/.deps-test
 

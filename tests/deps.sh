@@ -8,6 +8,11 @@ if ! command -v dpkg-query >/dev/null; then
 	exit 0
 fi
 
+# A parallel make asks twice at once.
+mkdir -p build
+exec 9>build/.deps.lock
+flock 9
+
 missing=
 for package in "$@"; do
 	state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
@@ -38,7 +43,13 @@ if [ ! -e "$policy" ]; then
 	trap 'exit 1' HUP INT TERM
 fi
 
+log=build/deps.log
 apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600"
-$apt update >/dev/null || echo "apt-get update failed; trying with the package lists as they are" >&2
+if ! $apt update >$log 2>&1; then
+	echo "apt-get update failed (see $log); trying with the package lists as they are" >&2
+fi
 # shellcheck disable=SC2086 # a list of words is meant
-$apt install --no-install-recommends -o Dpkg::Use-Pty=0 $missing </dev/null >/dev/null
+if ! $apt install --no-install-recommends $missing </dev/null >>$log 2>&1 9>&-; then
+	cat $log >&2
+	exit 1
+fi
