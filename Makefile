@@ -4,7 +4,7 @@
 #   make test         everything CI runs; installs what is missing
 #   make unit         unit tests under ASan and UBSan; UNIT=imap/quote runs one
 #   make e2e          end-to-end tests; BINARY=build/asan/imapmux, PYTEST="-k name -x"
-#   make demo         two Dovecot servers, imapmux before them and a guided tour
+#   make demo         two Dovecot servers, imapmux before them and a guided tour; ONCE=1 ends after it
 #
 # A source file needs no line here: proxy/*/*.c is the program, tests/unit/*/*_test.c and
 # tests/learn/*_test.c are test programs, tests/fuzz/*_fuzz.c fuzzers, tests/lib/*.c is linked to both.
@@ -102,6 +102,7 @@ UNIT ?=
 one_or_all = $(if $(UNIT),build/$(1)/tests/unit/$(UNIT)_test,$(TEST_SRCS:%.c=build/$(1)/%))
 BINARY ?= build/imapmux
 PYTEST ?=
+ONCE ?=
 
 unit: $(call one_or_all,asan)
 	@tests/unit/run.sh $^
@@ -125,7 +126,7 @@ man: build/.deps-test
 test:
 	@tests/all.sh $(MAKE)
 demo: build/imapmux build/.deps-test
-	@tests/demo/demo.sh build/imapmux
+	@$(PYTHON) -B tests/demo/demo.py build/imapmux $(if $(ONCE),--once)
 
 cov: build/cov/imapmux $(TEST_SRCS:%.c=build/cov/%)
 	@tests/cov.sh $^

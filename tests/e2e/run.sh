@@ -9,6 +9,7 @@ here=$(dirname "$0")
 
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
+chmod 1777 "$reports" # a server that has dropped root writes here too
 export IMAPMUX=$binary
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:log_path=$reports/asan
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan
