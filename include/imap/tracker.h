@@ -28,8 +28,6 @@ struct tracker_options {
 
 /* Commands in flight before the client is no longer read (Dovecot itself works on 4). */
 #define TRACKER_MAX_IN_FLIGHT 64
-/* A tag longer than this is refused: RFC 9051 sets no bound, no client sends half as much. */
-#define TRACKER_TAG_MAX 100
 /* A literal outside APPEND and its kin (64 KiB: search strings, mailbox names). */
 #define TRACKER_MAX_LITERAL 65536
 
