@@ -1,0 +1,104 @@
+"""Servers that all tests share, each started once and only when a test asks for it."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from lib import certs, dovecot, process  # noqa: E402  (the path must be set first)
+from lib.proxy import Proxy  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "threads: part of the short run under ThreadSanitizer")
+
+
+@pytest.fixture(scope="session")
+def ca():
+    """The authority that clients and the proxy trust, with its certificates in one folder."""
+    folder = process.private_dir("ca")
+    yield certs.Authority(folder)
+    process.remove_dir(folder)
+
+
+@pytest.fixture(scope="session")
+def certificate(ca):
+    """(certificate, key) for localhost."""
+    return ca.issue("localhost")
+
+
+@pytest.fixture(scope="session")
+def tls(ca):
+    """A client's context that trusts the test's authority only and verifies names."""
+    return ca.client_context()
+
+
+@pytest.fixture(scope="session")
+def mail1(certificate):
+    """The Dovecot that most tests use. Tests that restart or reconfigure a server start their own."""
+    server = dovecot.Dovecot(*certificate).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def mail2(certificate):
+    """A second Dovecot with the same users, for routing."""
+    server = dovecot.Dovecot(*certificate).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def make_proxy():
+    """Starts proxies that are stopped (exit status and sanitizers checked) when the test ends."""
+    running = []
+
+    def make(*args, **kwargs):
+        proxy = Proxy(*args, **kwargs)
+        running.append(proxy)
+        return proxy.start()
+
+    yield make
+    try:
+        for proxy in running:
+            if proxy.process and proxy.process.poll() is None:
+                proxy.stop()
+            proxy.check()
+    finally:
+        for proxy in running:
+            print("\n".join(proxy.lines[-60:]))
+            proxy.remove()
+
+
+@pytest.fixture
+def mux(make_proxy, mail1):
+    """One proxy before one Dovecot, everything at its default."""
+    return make_proxy({"mail1": mail1})
+
+
+class Door:
+    """A way in to a server: straight, or through a proxy. The tests that use it must not care."""
+
+    def __init__(self, server, proxy=None):
+        self.server, self.proxy = server, proxy
+
+    def client(self, user=None, **options):
+        password = self.server.users[user] if user else None
+        if self.proxy:
+            return self.proxy.client(user, password, **options)
+        return self.server.client(user, **options)
+
+
+@pytest.fixture(params=["direct", "proxy"])
+def door(request, server, make_proxy):
+    """Each such test runs twice: what holds without the proxy must hold with it."""
+    return Door(server, make_proxy({"mail1": server}) if request.param == "proxy" else None)
+
+
+@pytest.fixture(scope="session", params=["dovecot"])
+def server(request):
+    """Every kind of real server in turn."""
+    return request.getfixturevalue({"dovecot": "mail1"}[request.param])

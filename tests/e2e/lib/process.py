@@ -1,0 +1,99 @@
+"""Processes and ports of the tests: nothing outlives the test run, nothing uses a fixed port."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+SERVERS = os.path.join(TOP, "build", "servers")
+
+# One deadline for "this must happen soon": generous, because the machine may be busy and a
+# sanitizer build is slow. Nothing waits this long unless it fails.
+SOON = float(os.environ.get("IMAPMUX_TEST_DEADLINE", "20"))
+
+
+def wait_for(condition, what, timeout=SOON, interval=0.01):
+    """Polls until condition() is true and returns its value; fails loudly after the deadline."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"timed out after {timeout} s: {what}")
+        time.sleep(interval)
+
+
+def free_port(family=socket.AF_INET):
+    """A port that was free a moment ago; whoever binds it must be ready to try another."""
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def accepts(address):
+    """True when something accepts connections at (host, port) or at a unix socket's path."""
+    family = socket.AF_UNIX if isinstance(address, str) else (
+        socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(1)
+        try:
+            sock.connect(address)
+        except OSError:
+            return False
+    return True
+
+
+def private_dir(name):
+    """A short path (a unix socket's name has 107 bytes) that servers' own users may enter."""
+    path = tempfile.mkdtemp(prefix=f"imx-{name}-", dir="/tmp")
+    os.chmod(path, 0o755)
+    return path
+
+
+def remove_dir(path):
+    if os.environ.get("IMAPMUX_TEST_KEEP"):
+        return
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _die_with_parent():
+    """A killed test run must not leave servers behind."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def spawn(argv, **options):
+    """Starts a server as leader of its own process group, so that stop() reaches its children."""
+    return subprocess.Popen(argv, start_new_session=True, preexec_fn=_die_with_parent,
+                            stdin=subprocess.DEVNULL, **options)
+
+
+def stop(process, timeout=10):
+    """TERM, then after the deadline KILL for the whole group; returns the exit status."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait(timeout)
+
+
+def rss_kib(pid):
+    """Resident memory of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0

@@ -1,0 +1,255 @@
+"""The proxy under test: its configuration file, its process, its log."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+
+from . import process
+from .imap import Client
+
+SANITIZERS = ("ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
+              "LeakSanitizer", "AddressSanitizer:DEADLYSIGNAL", "Assertion ")
+PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
+
+
+def binary():
+    return os.environ.get("IMAPMUX", os.path.join(process.TOP, "build", "imapmux"))
+
+
+def libconfig(value, indent=0):
+    """A Python value in the form of the configuration file; a dict is a group, a list a list."""
+    pad = "  " * indent
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        text = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + text.replace("\n", "\\n") + '"'
+    if isinstance(value, dict):
+        rows = "".join(f"{pad}  {key} = {libconfig(item, indent + 1)};\n"
+                       for key, item in value.items())
+        return "{\n" + rows + pad + "}"
+    items = (f"{pad}  {libconfig(item, indent + 1)}" for item in value)
+    return "(\n" + ",\n".join(items) + f"\n{pad})" if value else "( )"
+
+
+def render(settings):
+    return "".join(f"{key} = {libconfig(value)};\n" for key, value in settings.items())
+
+
+def merged(base, more):
+    """`more` over `base`, group by group."""
+    result = dict(base)
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            value = merged(result[key], value)
+        result[key] = value
+    return result
+
+
+def logfmt(line):
+    """A line of the log as a dict, values unescaped."""
+    fields = {}
+    for key, value in PAIR.findall(line):
+        if value.startswith('"'):
+            value = re.sub(r"\\u([0-9a-f]{4})", lambda m: chr(int(m[1], 16)), value[1:-1])
+            value = re.sub(r"\\(.)", r"\1", value)
+        fields[key] = value
+    return fields
+
+
+class Proxy:
+    """One running imapmux.
+
+    `backends`: name to a dict of its configuration (or a server of the harness); `users`: the rules,
+    by default everybody goes to the first backend. Other top-level groups by keyword. Listeners are
+    named by kind: `plain`, `starttls`, `tls`, `unix`; each kind asked for gets a free port and is
+    reached by connect(kind).
+    """
+
+    def __init__(self, backends, users=None, kinds=("plain",), certificate=None, listeners=None,
+                 **settings):
+        self.dir = process.private_dir("proxy")
+        self.conf = os.path.join(self.dir, "imapmux.conf")
+        self.kinds, self.ports = kinds, {}
+        self.listeners = listeners or {}
+        self.lines, self._new_line = [], threading.Condition()
+        self.process = self._reader = None
+        rows = []
+        for name, backend in backends.items():
+            where = backend if isinstance(backend, dict) else backend.where()
+            rows.append({"name": name, **where})
+        workers = int(os.environ.get("IMAPMUX_WORKERS", settings.pop("workers", 1)))
+        self.settings = merged({
+            "workers": workers,
+            "log": {"level": "info", "format": "logfmt"},
+            "backends": rows,
+            "users": users or [{"match": "*", "backend": next(iter(backends))}],
+            # A failed sign-in is slowed down for strangers, not for tests: those that prove the delay
+            # set it.
+            "limits": {"auth_delay": "0s", "auth_delay_max": "0s", "clients_per_ip": 10000},
+            "admin": {"socket": "", "http": ""},
+        }, settings)
+        if certificate:
+            self.settings["tls"] = merged(
+                {"certificate": certificate[0], "key": certificate[1]},
+                self.settings.get("tls", {}))
+
+    # life
+
+    def _listeners(self):
+        rows = []
+        for kind in self.kinds:
+            if kind == "unix":
+                self.ports[kind] = os.path.join(self.dir, "imap.sock")
+                row = {"address": f"unix:{self.ports[kind]}", "tls": "none", "mode": "0666"}
+            else:
+                self.ports[kind] = process.free_port()
+                row = {"address": f"127.0.0.1:{self.ports[kind]}",
+                       "tls": {"plain": "none", "tls": "implicit"}.get(kind, kind)}
+            rows.append(merged(row, self.listeners.get(kind, {})))
+        return rows
+
+    def write(self, **settings):
+        """Writes the configuration anew (for reload); listeners stay what they are."""
+        self.settings = merged(self.settings, settings)
+        with open(self.conf, "w", encoding="utf-8") as file:
+            file.write(render(self.settings))
+
+    def start(self, ready=True):
+        for _ in range(5):
+            self.settings["listeners"] = self._listeners()
+            self.write()
+            self._spawn()
+            if not ready:
+                return self
+            if process.wait_for(lambda: self.has(" ready") or self.process.poll() is not None,
+                                "the proxy is ready") and self.process.poll() is None:
+                return self
+            self._reader.join(5)
+            # Somebody else took the port between our asking for it and the proxy's binding.
+            if not self.has("in use"):
+                break
+        raise AssertionError("the proxy does not start:\n" + "\n".join(self.lines))
+
+    def _spawn(self):
+        self.lines.clear()
+        self.process = process.spawn([binary(), "-c", self.conf], stderr=subprocess.PIPE,
+                                     stdout=subprocess.DEVNULL)
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
+
+    def _read(self, pipe):
+        with pipe:
+            for line in pipe:
+                with self._new_line:
+                    self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                    self._new_line.notify_all()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                print("\n".join(self.lines[-40:]))
+        finally:
+            self.remove()
+
+    def stop(self, status=0):
+        """TERM (unless it has ended); asserts the exit status and that no sanitizer spoke."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            got = self.process.wait(process.SOON * 2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("the proxy does not stop:\n" + self.text()[-3000:]) from None
+        self._reader.join(5)
+        self.check()
+        assert got == status, f"exit status {got}:\n" + self.text()[-6000:]
+
+    def check(self):
+        """No sanitizer report and no failed assertion on stderr."""
+        found = [line for line in self.lines if any(word in line for word in SANITIZERS)]
+        assert not found, "\n".join(self.lines[-200:])
+
+    def remove(self):
+        if self.process:
+            process.stop(self.process)
+            self._reader.join(5)
+        process.remove_dir(self.dir)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def reload(self, **settings):
+        """Writes the changed configuration, sends HUP and waits for the line that tells."""
+        before = len(self.lines)
+        if settings:
+            self.write(**settings)
+        self.signal(signal.SIGHUP)
+        return self.wait_line(r"re-?load|configuration", since=before)
+
+    # clients
+
+    def address(self, kind=None):
+        kind = kind or self.kinds[0]
+        port = self.ports[kind]
+        return port if isinstance(port, str) else ("127.0.0.1", port)
+
+    def client(self, user=None, password=None, kind=None, **options):
+        """A connection; signed in with LOGIN when a user is named."""
+        client = Client(self.address(kind), **options)
+        if user is not None:
+            client.login(user, password).ok()
+        return client
+
+    # the log
+
+    def text(self):
+        return "\n".join(self.lines)
+
+    def has(self, word):
+        return any(word in line for line in list(self.lines))
+
+    def events(self, since=0, **wanted):
+        """The log's lines as dicts, those that have these values (a tuple: any of them)."""
+        rows = [logfmt(line) for line in list(self.lines)[since:]]
+        return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+
+    def wait_line(self, pattern, since=0, timeout=process.SOON):
+        """The first line at or after `since` that matches; waits for it."""
+        regex = re.compile(pattern)
+
+        def find():
+            return next((line for line in self.lines[since:] if regex.search(line)), None)
+
+        with self._new_line:
+            self._new_line.wait_for(find, timeout)
+            line = find()
+        assert line, f"no line /{pattern}/ in:\n" + "\n".join(self.lines[since:][-30:])
+        return line
+
+    def wait_event(self, since=0, count=1, **wanted):
+        """Waits for `count` log lines with these values; returns the last."""
+        process.wait_for(lambda: len(self.events(since, **wanted)) >= count,
+                         f"{count} log lines with {wanted}")
+        return self.events(since, **wanted)[count - 1]
+
+    def mark(self):
+        return len(self.lines)
+
+    def rss_kib(self):
+        return process.rss_kib(self.process.pid)
+
+
+def command(*argv):
+    """Runs another of the binary's commands; returns (status, stdout, stderr)."""
+    done = subprocess.run([binary(), *argv], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
