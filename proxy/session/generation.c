@@ -1,0 +1,90 @@
+/*
+ * Making ready is one pass in which everything is tried, so that an operator sees all errors of the
+ * map and of every certificate at once. Only a configuration that could not be read ends it early:
+ * there is nothing to look at then.
+ */
+#include "session/generation.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+static bool make_backend_tls(struct generation *g, struct config_errors *errors)
+{
+	const struct config *c = g->config;
+	bool all_good = true;
+	g->backend_tls = xcalloc(c->backend_count, sizeof(struct tls_context *));
+	for (size_t i = 0; i < c->backend_count; i++) {
+		if (c->backends[i].tls == TLS_NONE) {
+			continue;
+		}
+		g->backend_tls[i] = tls_context_create_client(&c->backends[i], errors);
+		all_good = all_good && g->backend_tls[i] != NULL;
+	}
+	return all_good;
+}
+
+static bool make_server_tls(struct generation *g, struct config_errors *errors)
+{
+	if (g->config->tls.certificate_count == 0) {
+		return true; /* config_load saw to it that no listener asks for TLS */
+	}
+	g->server_tls = tls_context_create_server(g->config, errors);
+	return g->server_tls != NULL;
+}
+
+struct generation *generation_create(
+	const char *file, unsigned number, struct config_errors *errors)
+{
+	assert(number > 0);
+	struct config *config = config_load(file, errors);
+	if (config == NULL) {
+		assert(errors->count > 0);
+		return NULL;
+	}
+	struct generation *g = xcalloc(1, sizeof *g);
+	g->refs = 1;
+	g->number = number;
+	g->config = config;
+	g->routes = route_table_create(config, errors);
+	bool has_server_tls = make_server_tls(g, errors);
+	bool has_backend_tls = make_backend_tls(g, errors);
+	if (g->routes == NULL || !has_server_tls || !has_backend_tls) {
+		assert(errors->count > 0);
+		generation_unref(&g);
+	}
+	return g;
+}
+
+struct generation *generation_ref(struct generation *g)
+{
+	unsigned before = atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+	assert(before > 0);
+	(void)before;
+	return g;
+}
+
+void generation_unref(struct generation **g)
+{
+	struct generation *old = *g;
+	*g = NULL;
+	if (old == NULL) {
+		return;
+	}
+	/* Release what this thread did with it, acquire what the others did, before it is freed. */
+	unsigned before = atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel);
+	assert(before > 0);
+	if (before > 1) {
+		return;
+	}
+	for (size_t i = 0; i < old->config->backend_count; i++) {
+		tls_context_unref(&old->backend_tls[i]);
+	}
+	free(old->backend_tls);
+	tls_context_unref(&old->server_tls);
+	route_table_destroy(&old->routes); /* before the configuration, which it points into */
+	config_unref(&old->config);
+	free(old);
+}
