@@ -23,7 +23,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 FUZZ_SECONDS ?= 10
 
-BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-dev libpcre2-dev
+BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-dev libpcre2-dev uthash-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
 	python3 python3-pytest python3-pyflakes dovecot-imapd

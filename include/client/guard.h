@@ -22,7 +22,8 @@ enum fail guard_enter(
 	struct guard *g, const char *address, unsigned max_clients, unsigned max_per_address);
 void guard_leave(struct guard *g, const char *address);
 
-/* Counts a session of a signed-in user in. FAIL_NONE or FAIL_LIMIT_SESSIONS. */
+/* Counts a session of a signed-in user in. FAIL_NONE or FAIL_LIMIT_SESSIONS. ASCII case of the name is
+ * ignored, as it is by route/home. */
 enum fail guard_enter_user(struct guard *g, struct span user, unsigned max_sessions);
 void guard_leave_user(struct guard *g, struct span user);
 
