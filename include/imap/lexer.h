@@ -7,7 +7,7 @@
 #ifndef IMAPMUX_IMAP_LEXER_H
 #define IMAPMUX_IMAP_LEXER_H
 
-#include "base/span.h"
+#include "base/secret.h"
 
 enum literal_form {
 	LITERAL_NONE,     /* the line ends the command or response */
@@ -38,5 +38,14 @@ enum literal_form literal_header(struct span line, struct literal *out);
  * LITERAL_MALFORMED: "{n}" with more than 64 bits.
  */
 enum literal_form literal_header_server(struct span line, struct literal *out);
+
+/*
+ * Takes an astring (atom, quoted, literal) from the text of a complete command, in which a literal is
+ * its header, CRLF and the octets. *out gets the bytes meant: quotes and escapes undone. False, with
+ * both untouched: none of the three (an escape other than of quote and backslash, NUL in quotes or a
+ * literal, an 8-bit byte in an atom, a literal that is cut off). What may follow is the caller's to
+ * check. A secret, because most are passwords.
+ */
+bool lexer_take_astring(struct span *s, struct secret *out);
 
 #endif

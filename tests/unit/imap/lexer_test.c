@@ -120,12 +120,90 @@ static void server_lines(void **state)
 	}
 }
 
+static void astrings(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *value, *rest; /* value NULL: refused */
+	} rows[] = {
+		{"u p", "u", " p"},
+		{"u@x]+~&!", "u@x]+~&!", ""},
+		{"\"\" x", "", " x"},
+		{"\"p\\\"w\"", "p\"w", ""},
+		{"\"a\\\\b\"c", "a\\b", "c"},
+		{"\"{5}\"", "{5}", ""},
+		{"\"\xc3\xa4\"", "\xc3\xa4", ""},
+		{"{2}\r\nu2 {3}", "u2", " {3}"},
+		{"{2+}\r\nu2", "u2", ""},
+		{"{0}\r\n", "", ""},
+		{"{4}\r\na\r\nb", "a\r\nb", ""},
+		{"", NULL, ""},
+		{" u", NULL, ""},
+		{"(", NULL, ""},
+		{"\xc3\xa4", NULL, ""},
+		{"*", NULL, ""},
+		{"%s", NULL, ""},
+		{"\\", NULL, ""},
+		{"\"a", NULL, ""},
+		{"\"a\\", NULL, ""},
+		{"\"a\\\"", NULL, ""},
+		{"\"\\n\"", NULL, ""},
+		{"\"a\r\nb\"", NULL, ""},
+		{"{3}\r\nu2", NULL, ""},
+		{"{18446744073709551615}\r\nu2", NULL, ""},
+		{"{2}\nu2", NULL, ""},
+		{"{2}u2", NULL, ""},
+		{"~{2}\r\nu2", "~", "{2}\r\nu2"}, /* an atom, and a rest to refuse */
+		{"{-1}\r\nu2", NULL, ""},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct secret value = {0};
+		struct span rest = span_str(rows[i].text);
+		bool is_good = lexer_take_astring(&rest, &value);
+		if (is_good != (rows[i].value != NULL)) {
+			fail_msg("%s", rows[i].text);
+		}
+		if (is_good) {
+			assert_true(span_is(secret_span(&value), rows[i].value));
+			assert_true(span_is(rest, rows[i].rest));
+		} else {
+			assert_null(value.data);
+			assert_int_equal(rest.n, strlen(rows[i].text));
+		}
+		secret_drop(&value);
+	}
+}
+
+static void astring_without_nul(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		size_t n;
+	} rows[] = {{"\"a\0b\"", 5}, {"{3}\r\na\0b", 8}, {"\0", 1}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct secret value = {0};
+		struct span rest = span_of(rows[i].text, rows[i].n);
+		assert_false(lexer_take_astring(&rest, &value));
+		assert_null(value.data);
+	}
+	/* An atom ends before it; what follows is for the caller to refuse. */
+	struct secret value = {0};
+	struct span rest = span_of("a\0b", 3);
+	assert_true(lexer_take_astring(&rest, &value));
+	assert_int_equal(value.len, 1);
+	assert_int_equal(rest.n, 2);
+	secret_drop(&value);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client_lines),
 		cmocka_unit_test(nul_is_malformed),
 		cmocka_unit_test(server_lines),
+		cmocka_unit_test(astrings),
+		cmocka_unit_test(astring_without_nul),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
