@@ -17,6 +17,15 @@ struct credentials {
 	struct secret password;
 };
 
+/*
+ * More bytes than this in all are refused before any server sees them: Dovecot reads sign-in lines of
+ * 8 KiB (6 KiB before base64) and ends the connection beyond, which must not look like a sick server.
+ */
+#define CREDENTIALS_MAX 6000
+
+/* Bytes of all three values. */
+size_t credentials_size(const struct credentials *c);
+
 /* "LOGIN", "PLAIN", "SASL-LOGIN" for the log. */
 const char *mechanism_name(enum mechanism m);
 
