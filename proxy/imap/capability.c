@@ -1,0 +1,157 @@
+#include "imap/capability.h"
+
+#include <assert.h>
+
+/* What the proxy does itself, whatever the server has; said in both lists, and only once. */
+static const char *const own_words[] = {"LITERAL+", "SASL-IR", "ID"};
+
+/* What ends at the proxy. A word that ends in "=" stands for all that begin with it. */
+static const char *const ended_words[] = {
+	"STARTTLS", "LOGINDISABLED", "AUTH=", /* said before sign-in only, about the own listener */
+	"LITERAL+", "LITERAL-", "SASL-IR", "ID" /* the proxy's own */,
+	"COMPRESS=",                            /* would make the stream unreadable */
+	"UNAUTHENTICATE", "X-UNAUTHENTICATE",   /* a tool of the proxy, never of a client */
+	"LOGIN-REFERRALS", "MAILBOX-REFERRALS", /* lead around the proxy */
+	"URLAUTH", "URLAUTH=", "URL-PARTIAL",   /* name the server behind */
+	"MUPDATE=", "X-REPLICATION",            /* between servers */
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool matches(struct span word, const char *pattern)
+{
+	size_t n = strlen(pattern);
+	if (pattern[n - 1] == '=') {
+		return word.n > n && span_starts_nocase(word, pattern);
+	}
+	return span_is_nocase(word, pattern);
+}
+
+static bool is_ended(struct span word)
+{
+	for (size_t i = 0; i < COUNT(ended_words); i++) {
+		if (matches(word, ended_words[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_hidden(const struct capability_policy *policy, struct span word)
+{
+	/* A list without these says something that is not so (RFC 9051 sections 6.1.1, 6.2.3). */
+	if (span_is_nocase(word, "IMAP4rev1") || span_is_nocase(word, "LOGINDISABLED")) {
+		return false;
+	}
+	for (size_t i = 0; i < policy->hide_count; i++) {
+		if (span_is_nocase(word, policy->hide[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A server's word with "]" or a control byte would end the response code it is put into. */
+static bool is_word(struct span word)
+{
+	for (size_t i = 0; i < word.n; i++) {
+		uint8_t c = word.p[i];
+		if (c <= ' ' || c >= 0x7f || strchr("(){%*\"\\]", c) != NULL) {
+			return false;
+		}
+	}
+	return word.n > 0;
+}
+
+/* Appends a word unless it is hidden; a space before all but the first. */
+static bool write_word(
+	struct buf *out, const struct capability_policy *policy, struct span word, bool *is_first)
+{
+	assert(is_word(word));
+	if (is_hidden(policy, word)) {
+		return true;
+	}
+	if (!*is_first && !buf_add_str(out, " ")) {
+		return false;
+	}
+	*is_first = false;
+	return buf_add(out, word);
+}
+
+static bool write_own(struct buf *out, const struct capability_policy *policy, bool *is_first)
+{
+	for (size_t i = 0; i < COUNT(own_words); i++) {
+		if (!write_word(out, policy, span_str(own_words[i]), is_first)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool capability_write_preauth(
+	struct buf *out, const struct capability_policy *policy, struct capability_preauth now)
+{
+	bool is_first = true;
+	if (!write_word(out, policy, span_str("IMAP4rev1"), &is_first) ||
+		!write_own(out, policy, &is_first)) {
+		return false;
+	}
+	if (now.can_starttls && !write_word(out, policy, span_str("STARTTLS"), &is_first)) {
+		return false;
+	}
+	if (!now.can_sign_in) {
+		return write_word(out, policy, span_str("LOGINDISABLED"), &is_first);
+	}
+	return write_word(out, policy, span_str("AUTH=PLAIN"), &is_first) &&
+	       write_word(out, policy, span_str("AUTH=LOGIN"), &is_first);
+}
+
+/* The next word; false at the end of the list. */
+static bool next_word(struct span *list, struct span *word)
+{
+	while (span_take(list, ' ')) {
+		continue;
+	}
+	*word = span_take_until(list, " ");
+	return word->n > 0;
+}
+
+static struct span cut(struct span list)
+{
+	if (list.n <= CAPABILITY_LIST_MAX) {
+		return list;
+	}
+	size_t n = CAPABILITY_LIST_MAX;
+	while (n > 0 && list.p[n] != ' ') {
+		n--;
+	}
+	return span_slice(list, 0, n);
+}
+
+bool capability_write_session(
+	struct buf *out, const struct capability_policy *policy, struct span server_list)
+{
+	bool is_first = true;
+	struct span rest = cut(server_list);
+	struct span word;
+	while (next_word(&rest, &word)) {
+		if (!is_word(word) || is_ended(word)) {
+			continue;
+		}
+		if (!write_word(out, policy, word, &is_first)) {
+			return false;
+		}
+	}
+	return write_own(out, policy, &is_first);
+}
+
+bool capability_has(struct span list, const char *wanted)
+{
+	struct span word;
+	while (next_word(&list, &word)) {
+		if (span_is_nocase(word, wanted)) {
+			return true;
+		}
+	}
+	return false;
+}
