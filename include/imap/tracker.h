@@ -69,6 +69,13 @@ bool tracker_client_gone(struct tracker *t, const struct tracker_sink *sink);
 /* True when no command, literal, continuation, IDLE, half line or unread byte is open either way. */
 bool tracker_is_quiet(const struct tracker *t);
 
+/* True when the only thing open is an IDLE that the server has agreed to: ending the session now cuts
+ * nothing. */
+bool tracker_is_idling(const struct tracker *t);
+
+/* True between two responses of the server: a line written to the client now stands alone. */
+bool tracker_can_interject(const struct tracker *t);
+
 /* Why the connection must not be parked: a word for the log ("enable", "notify", "unknown-command",
  * "unknown-tag" ...), or NULL: it may, after a scrub. */
 const char *tracker_dirt(const struct tracker *t);
