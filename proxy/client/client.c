@@ -1,0 +1,394 @@
+/*
+ * Happy path: create, on_open, greet, on_data feeds imap/preauth until PREAUTH_SIGN_IN, on_credentials,
+ * client_accept, from then on bytes go up untouched.
+ * Failure ways: end of stream or error in any state, bounds of the dialogue, time-out before sign-in:
+ * all end in on_gone, once, and the owner closes.
+ */
+#include "client/client.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/sm.h"
+
+/* Replies of one feed: a CAPABILITY line for each of many pipelined commands. */
+enum { CLIENT_REPLY_MAX = 262144 };
+
+struct client {
+	int state;
+	bool is_gone; /* on_gone was told; nothing more is */
+	struct net_loop *loop;
+	struct stream *stream;
+	struct preauth *preauth; /* NULL once signed in: an idle session owns no memory of it */
+	struct client_options options;
+	const struct client_events *events;
+	void *owner;
+	struct wheel_timer timer; /* preauth_timeout, while the client is to speak */
+};
+
+struct client_parcel {
+	struct stream_parcel *stream;
+	struct preauth *preauth;
+	struct client_options options;
+};
+
+static const struct sm_state states[CLIENT_STATE_COUNT] = {
+	[CLIENT_HANDSHAKE] = {"handshake", SM_TO(CLIENT_PREAUTH) | SM_TO(CLIENT_CLOSING)},
+	[CLIENT_PREAUTH] = {"preauth",
+		SM_TO(CLIENT_HANDSHAKE) | SM_TO(CLIENT_WAITING) | SM_TO(CLIENT_CLOSING)},
+	[CLIENT_WAITING] = {"waiting", SM_TO(CLIENT_PREAUTH) | SM_TO(CLIENT_MOVING) |
+					       SM_TO(CLIENT_LINKED) | SM_TO(CLIENT_CLOSING)},
+	[CLIENT_MOVING] = {"moving", SM_TO(CLIENT_CLOSING)},
+	[CLIENT_LINKED] = {"linked", SM_TO(CLIENT_DRAINING) | SM_TO(CLIENT_CLOSING)},
+	[CLIENT_DRAINING] = {"draining", SM_TO(CLIENT_CLOSING)},
+	[CLIENT_CLOSING] = {"closing", 0},
+};
+
+static bool is_signed_in(const struct client *c)
+{
+	return c->state == CLIENT_LINKED || c->state == CLIENT_DRAINING;
+}
+
+static void check_invariant(const struct client *c)
+{
+	/* The dialogue lives exactly until the sign-in is answered OK. */
+	assert(is_signed_in(c) ? c->preauth == NULL : true);
+	assert(c->state == CLIENT_WAITING ? c->preauth != NULL : true);
+	assert(c->state == CLIENT_WAITING ? !wheel_is_armed(&c->timer) : true);
+}
+
+static void move(struct client *c, enum client_state next)
+{
+	sm_move(states, &c->state, (int)next);
+	check_invariant(c);
+}
+
+static void tell_gone(struct client *c, enum fail why, const char *detail)
+{
+	if (c->is_gone || c->state == CLIENT_CLOSING) {
+		return;
+	}
+	c->is_gone = true;
+	net_loop_disarm(c->loop, &c->timer);
+	stream_pause(c->stream);
+	c->events->on_gone(c->owner, why, detail);
+}
+
+static void on_preauth_timeout(void *owner)
+{
+	struct client *c = owner;
+	if (c->state == CLIENT_PREAUTH) {
+		client_say_bye(c, FAIL_PREAUTH_TIMEOUT);
+	}
+	tell_gone(c, FAIL_PREAUTH_TIMEOUT, "");
+}
+
+static void arm_preauth_timeout(struct client *c)
+{
+	net_loop_arm(c->loop, &c->timer, c->options.limits->preauth_timeout);
+}
+
+static struct preauth *make_preauth(const struct client *c)
+{
+	bool can_starttls = c->options.mode == TLS_STARTTLS && !stream_is_tls(c->stream);
+	return preauth_create(&(struct preauth_policy){
+		.capabilities = c->options.capabilities,
+		.can_starttls = can_starttls,
+		.can_sign_in = stream_is_tls(c->stream) || c->options.may_sign_in_clear,
+		.max_line = c->options.limits->line,
+		.max_bytes = c->options.limits->preauth_bytes,
+	});
+}
+
+static void write_out(struct client *c, struct buf *out)
+{
+	stream_write(c->stream, buf_peek(out));
+	buf_finish(out);
+}
+
+static void on_open(void *owner)
+{
+	struct client *c = owner;
+	assert(c->state == CLIENT_HANDSHAKE);
+	move(c, CLIENT_PREAUTH);
+	if (c->preauth != NULL) {
+		/* STARTTLS: no second greeting (RFC 9051 section 6.2.1). */
+		preauth_tls_active(c->preauth);
+		stream_resume(c->stream);
+		return;
+	}
+	struct buf out;
+	buf_init(&out, CLIENT_REPLY_MAX);
+	c->preauth = make_preauth(c);
+	preauth_greet(c->preauth, &out);
+	write_out(c, &out);
+}
+
+static void begin_starttls(struct client *c, size_t left_over)
+{
+	/* Law 5: a command sent in clear behind STARTTLS must not be taken as sent inside TLS. */
+	struct stream_options options = {.tls = c->options.tls, .is_server = true};
+	if (left_over > 0 || !stream_start_tls(c->stream, &options)) {
+		tell_gone(c, FAIL_STARTTLS_INJECTED, "");
+		return;
+	}
+	move(c, CLIENT_HANDSHAKE);
+}
+
+static size_t feed_preauth(struct client *c, struct span in)
+{
+	size_t given = in.n;
+	struct buf out;
+	buf_init(&out, CLIENT_REPLY_MAX);
+	enum preauth_verdict verdict = preauth_feed(c->preauth, &in, &out);
+	write_out(c, &out);
+	switch (verdict) {
+	case PREAUTH_MORE:
+		assert(in.n == 0);
+		/* A client that never reads its replies must not make us store them. */
+		if (stream_pending(c->stream) > STREAM_LOW_WATER) {
+			tell_gone(c, FAIL_SLOW_READER, "");
+		}
+		break;
+	case PREAUTH_STARTTLS:
+		begin_starttls(c, in.n);
+		return given;
+	case PREAUTH_SIGN_IN:
+		net_loop_disarm(c->loop, &c->timer);
+		stream_pause(c->stream);
+		move(c, CLIENT_WAITING);
+		c->events->on_credentials(c->owner);
+		break;
+	case PREAUTH_LOGOUT:
+		tell_gone(c, FAIL_LOGOUT, "");
+		return given;
+	case PREAUTH_FAILED:
+		tell_gone(c, preauth_failure(c->preauth), "");
+		return given;
+	}
+	return given - in.n;
+}
+
+static size_t on_data(void *owner, struct span in)
+{
+	struct client *c = owner;
+	if (c->is_gone || c->state == CLIENT_CLOSING) {
+		return in.n;
+	}
+	if (is_signed_in(c)) {
+		return c->events->on_data(c->owner, in);
+	}
+	if (c->state == CLIENT_PREAUTH) {
+		return feed_preauth(c, in);
+	}
+	/* WAITING or MOVING: the stream is paused; what still comes waits for the answer. */
+	stream_pause(c->stream);
+	return 0;
+}
+
+static void on_drained(void *owner)
+{
+	struct client *c = owner;
+	if (c->state == CLIENT_MOVING && !c->is_gone) {
+		c->events->on_movable(c->owner);
+	} else if (is_signed_in(c) && !c->is_gone) {
+		c->events->on_drained(c->owner);
+	}
+}
+
+static void on_eof(void *owner)
+{
+	tell_gone(owner, FAIL_CLIENT_LEFT, "");
+}
+
+static void on_failed(void *owner, enum fail why, const char *detail)
+{
+	tell_gone(owner, why, detail);
+}
+
+static void on_closed(void *owner)
+{
+	struct client *c = owner;
+	net_loop_disarm(c->loop, &c->timer);
+	preauth_destroy(&c->preauth);
+	void *above = c->owner;
+	void (*tell)(void *) = c->events->on_closed;
+	free(c);
+	tell(above);
+}
+
+static const struct stream_events stream_events = {
+	.on_open = on_open,
+	.on_data = on_data,
+	.on_drained = on_drained,
+	.on_eof = on_eof,
+	.on_failed = on_failed,
+	.on_closed = on_closed,
+};
+
+static struct client *make_client(struct net_loop *loop, const struct client_options *options,
+	const struct client_events *events, void *owner, enum client_state state)
+{
+	struct client *c = xcalloc(1, sizeof *c);
+	c->state = (int)state;
+	c->loop = loop;
+	c->options = *options;
+	c->events = events;
+	c->owner = owner;
+	wheel_timer_init(&c->timer, on_preauth_timeout, c);
+	return c;
+}
+
+struct client *client_create(struct net_loop *loop, int fd, const struct client_options *options,
+	const struct client_events *events, void *owner)
+{
+	struct client *c = make_client(loop, options, events, owner, CLIENT_HANDSHAKE);
+	c->stream = stream_create(loop, fd,
+		&(struct stream_options){
+			.tls = options->mode == TLS_IMPLICIT ? options->tls : NULL,
+			.is_server = true,
+		},
+		&stream_events, c);
+	if (c->stream == NULL) {
+		free(c);
+		return NULL;
+	}
+	arm_preauth_timeout(c);
+	return c;
+}
+
+struct credentials *client_credentials(struct client *c)
+{
+	assert(c->state == CLIENT_WAITING);
+	return preauth_credentials(c->preauth);
+}
+
+void client_accept(struct client *c, struct span capabilities, const char *text)
+{
+	assert(c->state == CLIENT_WAITING);
+	struct buf out;
+	buf_init(&out, CLIENT_REPLY_MAX);
+	preauth_accept(c->preauth, capabilities, text, &out);
+	write_out(c, &out);
+	preauth_destroy(&c->preauth);
+	move(c, CLIENT_LINKED);
+	stream_resume(c->stream);
+}
+
+void client_refuse(struct client *c, struct span text)
+{
+	assert(c->state == CLIENT_WAITING);
+	struct buf out;
+	buf_init(&out, CLIENT_REPLY_MAX);
+	preauth_refuse(c->preauth, text, &out);
+	write_out(c, &out);
+	move(c, CLIENT_PREAUTH);
+	arm_preauth_timeout(c);
+	stream_resume(c->stream);
+}
+
+void client_begin_move(struct client *c)
+{
+	move(c, CLIENT_MOVING);
+	stream_want_drained(c->stream);
+}
+
+struct client_parcel *client_take(struct client *c)
+{
+	assert(c->state == CLIENT_MOVING);
+	assert(!c->is_gone);
+	struct stream_parcel *stream = stream_take(c->stream);
+	if (stream == NULL) {
+		return NULL;
+	}
+	struct client_parcel *parcel = xcalloc(1, sizeof *parcel);
+	*parcel = (struct client_parcel){
+		.stream = stream, .preauth = c->preauth, .options = c->options};
+	c->preauth = NULL;
+	move(c, CLIENT_CLOSING);
+	return parcel;
+}
+
+struct client *client_unpack(struct net_loop *loop, struct client_parcel **parcel,
+	const struct client_events *events, void *owner)
+{
+	struct client_parcel *p = *parcel;
+	struct client *c = make_client(loop, &p->options, events, owner, CLIENT_WAITING);
+	c->preauth = p->preauth;
+	p->preauth = NULL;
+	c->stream = stream_unpack(loop, &p->stream, &stream_events, c);
+	client_parcel_drop(parcel);
+	if (c->stream == NULL) {
+		preauth_destroy(&c->preauth);
+		free(c);
+		return NULL;
+	}
+	check_invariant(c);
+	return c;
+}
+
+void client_parcel_drop(struct client_parcel **parcel)
+{
+	struct client_parcel *p = *parcel;
+	*parcel = NULL;
+	if (p != NULL) {
+		stream_parcel_drop(&p->stream);
+		preauth_destroy(&p->preauth);
+		free(p);
+	}
+}
+
+void client_drain(struct client *c)
+{
+	assert(c->state == CLIENT_LINKED);
+	move(c, CLIENT_DRAINING);
+}
+
+void client_say_bye(struct client *c, enum fail why)
+{
+	const char *text = fail_client_text(why);
+	/* In a handshake there is no way to say anything; a plain stream passes through that state. */
+	bool is_shaking_hands = c->state == CLIENT_HANDSHAKE &&
+				(c->options.mode == TLS_IMPLICIT || c->preauth != NULL);
+	if (text == NULL || is_shaking_hands || c->state == CLIENT_CLOSING) {
+		return;
+	}
+	struct buf out;
+	buf_init(&out, CLIENT_REPLY_MAX);
+	if (buf_addf(&out, "* BYE %s\r\n", text)) {
+		stream_write(c->stream, buf_peek(&out));
+	}
+	buf_finish(&out);
+}
+
+void client_close(struct client *c, uint64_t linger_ms)
+{
+	if (c->state != CLIENT_CLOSING) {
+		net_loop_disarm(c->loop, &c->timer);
+		move(c, CLIENT_CLOSING);
+	}
+	stream_close(c->stream, linger_ms);
+}
+
+struct stream *client_stream(struct client *c)
+{
+	return c->stream;
+}
+
+enum client_state client_state(const struct client *c)
+{
+	return (enum client_state)c->state;
+}
+
+const char *client_state_name(enum client_state s)
+{
+	assert(s < CLIENT_STATE_COUNT);
+	return states[s].name;
+}
+
+bool client_can_move(enum client_state from, enum client_state to)
+{
+	return sm_can_move(states, (int)from, (int)to);
+}
