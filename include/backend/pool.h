@@ -1,0 +1,120 @@
+/*
+ * The pool of one worker: server connections that are dialled, signed in, lent, cleaned and parked.
+ *
+ * A session asks for a loan: a connection signed in as its user. A parked connection whose credential
+ * was proved not long ago is lent at once; otherwise a new one is dialled and the server itself decides.
+ * When the session ends it gives the loan back with the tracker that followed it; the pool drains,
+ * scrubs and parks the connection, or closes it when anything is in doubt (POOLING.md). A wrong
+ * password never touches what is parked. All on the worker's thread.
+ *
+ * A connection's state is the list it is in (backend_state below); one function makes every move, so
+ * the numbers shown to an operator are list lengths.
+ */
+#ifndef IMAPMUX_BACKEND_POOL_H
+#define IMAPMUX_BACKEND_POOL_H
+
+#include "base/counter.h"
+#include "base/fail.h"
+#include "config/config.h"
+#include "imap/credentials.h"
+#include "imap/signin.h"
+#include "imap/tracker.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/tls_context.h"
+
+struct pool;
+struct loan;
+
+/*
+ * DIALING -> HANDSHAKE <-> SIGNIN -> LENT -> SCRUBBING -> PARKED -> LENT ...
+ *                                              ^            |
+ *                                              '---check----'     every state -> CLOSING
+ */
+enum backend_state {
+	BACKEND_DIALING,   /* being resolved and connected */
+	BACKEND_HANDSHAKE, /* TLS is being set up (a plain one passes through) */
+	BACKEND_SIGNIN,    /* dialogue until the user is signed in */
+	BACKEND_LENT,      /* a session owns the stream */
+	BACKEND_SCRUBBING, /* being drained and cleaned, or checked before it is lent */
+	BACKEND_PARKED,    /* signed in, clean, waiting for the same user */
+	BACKEND_CLOSING,   /* on_closed follows */
+	BACKEND_STATE_COUNT
+};
+
+/* A connection in draining may still say this much, and has this long, before it is given up. */
+#define POOL_DRAIN_BYTES 65536
+#define POOL_DRAIN_MS    2000
+#define POOL_SCRUB_MS    5000
+/* How long LOGOUT and what is pending may take to leave when a connection is closed. */
+#define POOL_LINGER_MS 2000
+
+/* What a loan tells the session. Never from inside a call below; the loan is over after all but
+ * on_ready. */
+struct loan_events {
+	void (*on_ready)(void *owner); /* as if pool_borrow had said ready */
+	/* The server said NO. text is for the client (imap/signin.h). */
+	void (*on_refused)(void *owner, struct span text, bool is_wrong_credential);
+	/* No connection could be had, or it broke before it was ready. detail is for the log. */
+	void (*on_failed)(void *owner, enum fail why, const char *detail);
+};
+
+/* What is asked for; everything is copied except server, tls and limits, which must outlive the loan
+ * (the session's generation holds them). */
+struct pool_request {
+	const struct config_backend *server;
+	struct tls_context *tls; /* NULL: plain */
+	const struct config_limits *limits;
+	struct span login;
+	bool is_secure;                  /* the client's own connection is TLS or local */
+	struct credentials *credentials; /* moved in: empty afterwards */
+	struct signin_identity identity; /* strings must live until the loan is ready or over */
+};
+
+struct pool *pool_create(struct net_loop *loop, struct counters *counters);
+
+/* New settings and servers: parked connections to servers that changed or went are closed, caps apply
+ * from now on. share: this worker's number of parked connections at most. */
+void pool_configure(struct pool *p, const struct config *c, unsigned workers);
+
+/* Closes all that is parked or being cleaned, and parks nothing more. */
+void pool_drain(struct pool *p);
+
+/* Only when pool_is_empty. Nulls; NULL inside is fine. */
+void pool_destroy(struct pool **p);
+bool pool_is_empty(const struct pool *p);
+
+/* Called whenever the pool has become empty, from the loop. */
+void pool_on_empty(struct pool *p, void (*on_empty)(void *owner), void *owner);
+
+/* Never NULL. is_ready(loan) tells whether on_ready is still to come. */
+struct loan *pool_borrow(struct pool *p, const struct pool_request *request,
+	const struct loan_events *events, void *owner);
+bool loan_is_ready(const struct loan *l);
+bool loan_is_reused(const struct loan *l); /* the connection was parked before */
+
+/* Of a ready loan: the stream (call stream_set_owner at once, then stream_resume), and the server's
+ * capability list at sign-in; valid until the loan ends. */
+struct stream *loan_stream(const struct loan *l);
+struct span loan_capabilities(const struct loan *l);
+
+/* Prefix of the tags that the proxy itself uses on this connection; random, so that no client guesses
+ * it. Valid until the loan ends. */
+const char *loan_proxy_tag(const struct loan *l);
+
+/* Gives up a loan that is not ready; the connection is closed. Nulls. */
+void loan_cancel(struct loan **l);
+
+/*
+ * Ends a ready loan. tracker NULL: the connection is closed because of why. Otherwise the pool takes the
+ * tracker over, drains and scrubs, and parks or closes; an untidy end is logged at debug level with
+ * its reason. Returns NULL when the connection goes on to be parked, else the reason it is not. Nulls.
+ */
+const char *loan_return(struct loan **l, struct tracker **tracker, enum fail why);
+
+/* Number of connections in a state, over all users. */
+size_t pool_count(const struct pool *p, enum backend_state state);
+const char *backend_state_name(enum backend_state state);
+bool backend_can_move(enum backend_state from, enum backend_state to);
+
+#endif

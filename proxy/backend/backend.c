@@ -1,0 +1,246 @@
+/*
+ * The object "connection to a server": its states, its one mover, its one exit.
+ *
+ * Happy path: create, dial (signin.c), SIGNIN, LENT to a session, given back, SCRUBBING (park.c), PARKED,
+ * LENT again ... CLOSING by age.
+ * Failure ways: whatever happens to the stream in a state goes to the file that owns the state.
+ */
+#include "backend_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/sm.h"
+
+/* The drawing stands in backend/pool.h; pool_test.c holds both together. */
+static const struct sm_state states[BACKEND_STATE_COUNT] = {
+	[BACKEND_DIALING] = {"dialing", SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_HANDSHAKE] = {"handshake", SM_TO(BACKEND_SIGNIN) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_SIGNIN] = {"signin",
+		SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_LENT] = {"lent", SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_SCRUBBING] = {"scrubbing",
+		SM_TO(BACKEND_PARKED) | SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_PARKED] = {"parked",
+		SM_TO(BACKEND_LENT) | SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_CLOSING] = {"closing", 0},
+};
+
+static void check_invariant(const struct backend *b)
+{
+	assert(b->node.list == &b->pool->states[b->state]);
+	assert((b->user_node.list != NULL) == (b->state == BACKEND_PARKED));
+	assert(b->state == BACKEND_PARKED ? b->loan == NULL && b->tracker == NULL : true);
+	assert(b->state == BACKEND_LENT ? b->user != NULL : true);
+	assert(b->state == BACKEND_DIALING || b->state == BACKEND_CLOSING || b->stream != NULL);
+}
+
+void backend_move(struct backend *b, enum backend_state next)
+{
+	sm_move(states, &b->state, (int)next);
+	list_remove(&b->node);
+	list_push_back(&b->pool->states[next], &b->node);
+	if (next != BACKEND_PARKED) {
+		list_remove(&b->user_node);
+		check_invariant(b);
+	}
+}
+
+static void on_timer(void *owner)
+{
+	struct backend *b = owner;
+	switch ((enum backend_state)b->state) {
+	case BACKEND_HANDSHAKE:
+	case BACKEND_SIGNIN:
+		backend_signin_broken(b, FAIL_SIGNIN_TIMEOUT, "");
+		break;
+	case BACKEND_SCRUBBING:
+		backend_scrub_broken(b, FAIL_SCRUB_TIMEOUT);
+		break;
+	case BACKEND_PARKED:
+		counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
+		backend_close(b, FAIL_POOL_IDLE);
+		break;
+	case BACKEND_DIALING:
+	case BACKEND_LENT:
+	case BACKEND_CLOSING:
+	case BACKEND_STATE_COUNT:
+		break;
+	}
+}
+
+static void make_tag(struct backend *b)
+{
+	struct pool *p = b->pool;
+	uint64_t n = ++p->tag_count;
+	uint64_t random = hash_bytes(p->tag_key, span_of(&n, sizeof n));
+	snprintf(b->tag, sizeof b->tag, "P%016llx.", (unsigned long long)random);
+}
+
+struct backend *backend_create(struct pool *p, struct loan *l)
+{
+	struct backend *b = xcalloc(1, sizeof *b);
+	b->pool = p;
+	b->loan = l;
+	b->state = BACKEND_DIALING;
+	b->created_ms = net_loop_now(p->loop);
+	wheel_timer_init(&b->timer, on_timer, b);
+	make_tag(b);
+	list_push_back(&p->states[BACKEND_DIALING], &b->node);
+	check_invariant(b);
+	return b;
+}
+
+static void backend_free(struct backend *b)
+{
+	struct pool *p = b->pool;
+	assert(b->state == BACKEND_CLOSING);
+	list_remove(&b->node);
+	free(b->capabilities);
+	free(b);
+	if (pool_is_empty(p) && p->on_empty != NULL) {
+		p->on_empty(p->on_empty_owner);
+	}
+}
+
+static void drop_helpers(struct backend *b)
+{
+	net_loop_disarm(b->pool->loop, &b->timer);
+	dial_cancel(&b->dial);
+	signin_destroy(&b->signin);
+	tracker_destroy(&b->tracker);
+	if (b->scrub != NULL) {
+		scrub_finish(b->scrub);
+		free(b->scrub);
+		b->scrub = NULL;
+	}
+}
+
+static void log_close(const struct backend *b, enum fail why)
+{
+	struct log_line line;
+	log_begin(&line, fail_side(why) == FAIL_SIDE_SERVER ? LOG_INFO : LOG_DEBUG,
+		"server connection closed");
+	log_str(&line, "state", states[b->state].name);
+	log_str(&line, "reason", fail_name(why));
+	log_end(&line);
+}
+
+void backend_close(struct backend *b, enum fail why)
+{
+	if (b->state == BACKEND_CLOSING) {
+		return;
+	}
+	log_close(b, why);
+	if (b->state == BACKEND_PARKED && why != FAIL_POOL_UNEXPECTED) {
+		/* Between commands a goodbye is possible: the server's log then shows a clean end. */
+		stream_write(b->stream, span_str(b->tag));
+		stream_write(b->stream, span_str("Z LOGOUT\r\n"));
+	}
+	drop_helpers(b);
+	b->loan = NULL;
+	backend_move(b, BACKEND_CLOSING);
+	pool_user_detach(b);
+	if (b->stream != NULL) {
+		stream_set_owner(b->stream, &backend_stream_events, b);
+		stream_close(b->stream, POOL_LINGER_MS);
+	} else {
+		backend_free(b);
+	}
+}
+
+void backend_write(struct backend *b, struct buf *out)
+{
+	stream_write(b->stream, buf_peek(out));
+	buf_finish(out);
+}
+
+static void on_open(void *owner)
+{
+	backend_signin_open(owner);
+}
+
+static size_t on_data(void *owner, struct span in)
+{
+	struct backend *b = owner;
+	switch ((enum backend_state)b->state) {
+	case BACKEND_SIGNIN:
+		return backend_signin_data(b, in);
+	case BACKEND_SCRUBBING:
+		return backend_scrub_data(b, in);
+	case BACKEND_PARKED:
+		/* BYE, or anything else that nobody asked for: the user was kicked, locked, moved. */
+		pool_user_drop(b, FAIL_POOL_UNEXPECTED);
+		backend_close(b, FAIL_POOL_UNEXPECTED);
+		return in.n;
+	case BACKEND_DIALING:
+	case BACKEND_HANDSHAKE:
+	case BACKEND_LENT:
+	case BACKEND_CLOSING:
+	case BACKEND_STATE_COUNT:
+		break;
+	}
+	return in.n;
+}
+
+static void on_broken(struct backend *b, enum fail why, const char *detail)
+{
+	switch ((enum backend_state)b->state) {
+	case BACKEND_HANDSHAKE:
+	case BACKEND_SIGNIN:
+		backend_signin_broken(b, why, detail);
+		break;
+	case BACKEND_SCRUBBING:
+		backend_scrub_broken(b, why);
+		break;
+	case BACKEND_PARKED:
+	case BACKEND_LENT:
+	case BACKEND_DIALING:
+	case BACKEND_CLOSING:
+	case BACKEND_STATE_COUNT:
+		backend_close(b, why);
+		break;
+	}
+}
+
+static void on_drained(void *owner)
+{
+	(void)owner; /* what we write ourselves is short */
+}
+
+static void on_eof(void *owner)
+{
+	on_broken(owner, FAIL_SERVER_LEFT, "");
+}
+
+static void on_failed(void *owner, enum fail why, const char *detail)
+{
+	on_broken(owner, why, detail);
+}
+
+static void on_closed(void *owner)
+{
+	backend_free(owner);
+}
+
+const struct stream_events backend_stream_events = {
+	.on_open = on_open,
+	.on_data = on_data,
+	.on_drained = on_drained,
+	.on_eof = on_eof,
+	.on_failed = on_failed,
+	.on_closed = on_closed,
+};
+
+const char *backend_state_name(enum backend_state state)
+{
+	assert(state < BACKEND_STATE_COUNT);
+	return states[state].name;
+}
+
+bool backend_can_move(enum backend_state from, enum backend_state to)
+{
+	return sm_can_move(states, (int)from, (int)to);
+}

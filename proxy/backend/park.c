@@ -1,0 +1,232 @@
+/*
+ * From a session's end to a clean parked connection, and the check before it is lent again.
+ *
+ * Happy path: taken back with its tracker; what is in flight is drained (backend->tracker); our own
+ * command brings it back to "signed in, nothing selected" and proves it (backend->scrub); parked.
+ * Failure ways: dirt, too much or too slow a drain, any answer but the expected one: closed. A session
+ * never waits for any of this, except for the check of a connection that was parked for long, and
+ * then a failed check turns into a new connection unseen by the client.
+ */
+#include "backend_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+/* Our own commands: a tag, a verb, at most a mailbox name as the client wrote it (limits.line). */
+enum { SCRUB_OUT_MAX = 1 << 20 };
+
+static void discard(void *owner, struct span bytes)
+{
+	(void)owner; /* for a client that has gone */
+	(void)bytes;
+}
+
+static void to_server(void *owner, struct span bytes)
+{
+	struct backend *b = owner;
+	stream_write(b->stream, bytes);
+}
+
+static struct tracker_sink drain_sink(struct backend *b)
+{
+	return (struct tracker_sink){.owner = b, .to_client = discard, .to_server = to_server};
+}
+
+static void give_up(struct backend *b, enum fail why, const char *detail)
+{
+	struct log_line line;
+	counter_add(b->pool->counters, COUNTER_POOL_DISCARDED, 1);
+	log_begin(&line, LOG_DEBUG, "not parked");
+	log_str(&line, "reason", fail_name(why));
+	log_str(&line, "detail", detail);
+	log_end(&line);
+	backend_close(b, why);
+}
+
+static bool is_too_old(const struct backend *b)
+{
+	return net_loop_now(b->pool->loop) - b->created_ms >= b->pool->settings.max_lifetime;
+}
+
+/* Why a connection is not parked, whatever its session did; NULL: it may be. */
+static const char *pool_objection(const struct backend *b)
+{
+	const struct pool *p = b->pool;
+	if (p->is_draining) {
+		return "draining";
+	}
+	if (!p->settings.enabled || p->max_parked == 0 || p->settings.max_idle_per_user == 0) {
+		return "pool-off";
+	}
+	return is_too_old(b) ? "lifetime" : NULL;
+}
+
+static bool has_unselect(const struct backend *b)
+{
+	struct span list = span_str(b->capabilities);
+	return capability_has(list, "UNSELECT") || capability_has(list, "IMAP4rev2");
+}
+
+/* Everything in flight has ended: now our own command. */
+static void begin_scrub(struct backend *b)
+{
+	const char *dirt = tracker_dirt(b->tracker);
+	if (dirt != NULL) {
+		give_up(b, FAIL_NOT_REUSABLE, dirt);
+		return;
+	}
+	struct buf out;
+	buf_init(&out, SCRUB_OUT_MAX);
+	b->scrub = xcalloc(1, sizeof *b->scrub);
+	bool can = scrub_begin(b->scrub, b->tag, tracker_selected(b->tracker),
+		tracker_mailbox(b->tracker), has_unselect(b), &out);
+	tracker_destroy(&b->tracker);
+	if (!can) {
+		buf_finish(&out);
+		give_up(b, FAIL_NOT_REUSABLE, "no-unselect");
+		return;
+	}
+	backend_write(b, &out);
+	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
+}
+
+const char *backend_take_back(struct backend *b, struct tracker **tracker)
+{
+	assert(b->state == BACKEND_LENT);
+	struct tracker_sink sink = drain_sink(b);
+	const char *objection = pool_objection(b);
+	if (objection == NULL) {
+		objection = tracker_dirt(*tracker);
+	}
+	if (objection == NULL && !tracker_client_gone(*tracker, &sink)) {
+		objection = "half-sent";
+	}
+	if (objection != NULL) {
+		give_up(b, FAIL_NOT_REUSABLE, objection);
+		return objection;
+	}
+	b->tracker = *tracker;
+	*tracker = NULL;
+	b->drained = 0;
+	backend_move(b, BACKEND_SCRUBBING);
+	stream_set_owner(b->stream, &backend_stream_events, b);
+	net_loop_arm(b->pool->loop, &b->timer, POOL_DRAIN_MS);
+	if (tracker_is_quiet(b->tracker) && stream_unread(b->stream) == 0) {
+		begin_scrub(b);
+	}
+	if (b->state == BACKEND_SCRUBBING) {
+		stream_resume(b->stream);
+	}
+	return b->state == BACKEND_SCRUBBING ? NULL : "dirty";
+}
+
+void backend_check(struct backend *b)
+{
+	assert(b->state == BACKEND_PARKED);
+	struct buf out;
+	buf_init(&out, SCRUB_OUT_MAX);
+	backend_move(b, BACKEND_SCRUBBING);
+	b->scrub = xcalloc(1, sizeof *b->scrub);
+	scrub_begin_check(b->scrub, b->tag, &out);
+	backend_write(b, &out);
+	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
+}
+
+static void lend_checked(struct backend *b)
+{
+	struct loan *l = b->loan;
+	backend_move(b, BACKEND_LENT);
+	net_loop_disarm(b->pool->loop, &b->timer);
+	credentials_drop(&l->credentials);
+	l->is_ready = true;
+	l->is_reused = true;
+	counter_add(b->pool->counters, COUNTER_POOL_HITS, 1);
+	l->events->on_ready(l->owner);
+}
+
+void backend_arm_parked(struct backend *b)
+{
+	const struct config_pool *settings = &b->pool->settings;
+	uint64_t now = net_loop_now(b->pool->loop);
+	uint64_t age = now - b->created_ms;
+	uint64_t left = age < settings->max_lifetime ? settings->max_lifetime - age : 0;
+	uint64_t idle = now - b->parked_ms;
+	uint64_t idle_left = idle < settings->idle_timeout ? settings->idle_timeout - idle : 0;
+	net_loop_arm(b->pool->loop, &b->timer, left < idle_left ? left : idle_left);
+}
+
+static void park(struct backend *b)
+{
+	counter_add(b->pool->counters, COUNTER_POOL_PARKED, 1);
+	b->parked_ms = net_loop_now(b->pool->loop);
+	backend_move(b, BACKEND_PARKED);
+	backend_arm_parked(b);
+	pool_user_park(b);
+}
+
+static void end_scrub(struct backend *b)
+{
+	scrub_finish(b->scrub);
+	free(b->scrub);
+	b->scrub = NULL;
+	const char *objection = pool_objection(b);
+	if (b->loan != NULL) {
+		lend_checked(b);
+	} else if (objection != NULL) {
+		give_up(b, FAIL_NOT_REUSABLE, objection);
+	} else {
+		park(b);
+	}
+}
+
+static size_t drain(struct backend *b, struct span in)
+{
+	size_t given = in.n;
+	struct tracker_sink sink = drain_sink(b);
+	b->drained += given;
+	enum tracker_verdict verdict = tracker_server(b->tracker, &in, &sink);
+	if (verdict == TRACKER_SERVER_BYE || verdict == TRACKER_FAILED) {
+		give_up(b, FAIL_NOT_REUSABLE, "bye");
+	} else if (b->drained > POOL_DRAIN_BYTES) {
+		give_up(b, FAIL_NOT_REUSABLE, "drain-bytes");
+	} else if (tracker_is_quiet(b->tracker)) {
+		begin_scrub(b);
+	}
+	return given;
+}
+
+size_t backend_scrub_data(struct backend *b, struct span in)
+{
+	if (b->tracker != NULL) {
+		return drain(b, in);
+	}
+	size_t given = in.n;
+	struct buf out;
+	buf_init(&out, SCRUB_OUT_MAX);
+	enum scrub_verdict verdict = scrub_feed(b->scrub, &in, &out);
+	backend_write(b, &out);
+	if (verdict == SCRUB_CLEAN) {
+		end_scrub(b);
+	} else if (verdict == SCRUB_FAILED) {
+		backend_scrub_broken(b, FAIL_SCRUB);
+	}
+	return given;
+}
+
+void backend_scrub_broken(struct backend *b, enum fail why)
+{
+	struct loan *l = b->loan;
+	if (l == NULL) {
+		give_up(b, why, "scrub");
+		return;
+	}
+	/* A check before lending failed: the client is not told, it gets a new connection. */
+	struct pool *p = b->pool;
+	b->loan = NULL;
+	backend_close(b, why);
+	counter_add(p->counters, COUNTER_POOL_MISSES, 1);
+	l->backend = backend_create(p, l);
+	backend_dial(l->backend);
+}

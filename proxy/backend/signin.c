@@ -1,0 +1,169 @@
+/*
+ * Drives imap/signin over a stream: dial, TLS, dialogue, signed in.
+ *
+ * Happy path: backend_dial, on_dialed, on_open, greeting and capabilities (STARTTLS between, if wanted),
+ * SIGNIN_READY, credentials, SIGNIN_OK, the loan is ready.
+ * Failure ways: no connection, TLS or verification failed, the dialogue failed or took too long: the
+ * loan is told once and is over; the server said NO: the loan is told its text.
+ */
+#include "backend_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+/* All commands of one dialogue step; the longest is a SASL line of two identities and a password. */
+enum { SIGNIN_OUT_MAX = 65536 };
+
+static void fail_loan(struct loan *l, enum fail why, const char *detail)
+{
+	const struct loan_events *events = l->events;
+	void *owner = l->owner;
+	l->backend = NULL;
+	/* The owner frees the loan by loan_cancel, which is where its memory ends in every case. */
+	events->on_failed(owner, why, detail);
+}
+
+void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
+{
+	struct loan *l = b->loan;
+	counter_add(b->pool->counters, COUNTER_BACKEND_DIAL_FAILURES, 1);
+	/* detail may belong to what is closed below: tell first. */
+	b->loan = NULL;
+	if (l != NULL) {
+		fail_loan(l, why, detail);
+	}
+	backend_close(b, why);
+}
+
+static void on_dialed(void *owner, int fd, enum fail why, const char *detail)
+{
+	struct backend *b = owner;
+	assert(b->state == BACKEND_DIALING);
+	b->dial = NULL;
+	if (fd < 0) {
+		backend_signin_broken(b, why, detail);
+		return;
+	}
+	struct loan *l = b->loan;
+	struct stream_options options = {
+		.tls = l->server->tls == TLS_IMPLICIT ? l->tls : NULL,
+		.server_name = l->server->server_name,
+	};
+	b->stream = stream_create(b->pool->loop, fd, &options, &backend_stream_events, b);
+	if (b->stream == NULL) {
+		backend_signin_broken(b, FAIL_CONNECT, "out of descriptors");
+		return;
+	}
+	b->signin = signin_create(l->server->tls == TLS_STARTTLS);
+	net_loop_arm(b->pool->loop, &b->timer, l->limits->signin_timeout);
+	backend_move(b, BACKEND_HANDSHAKE);
+}
+
+void backend_dial(struct backend *b)
+{
+	const struct loan *l = b->loan;
+	counter_add(b->pool->counters, COUNTER_BACKEND_DIALS, 1);
+	b->dial = dial_start(
+		b->pool->loop, &l->server->address, l->limits->connect_timeout, on_dialed, b);
+}
+
+void backend_signin_open(struct backend *b)
+{
+	assert(b->state == BACKEND_HANDSHAKE);
+	bool was_starttls = b->loan->server->tls == TLS_STARTTLS && stream_is_tls(b->stream);
+	backend_move(b, BACKEND_SIGNIN);
+	if (was_starttls) {
+		struct buf out;
+		buf_init(&out, SIGNIN_OUT_MAX);
+		signin_tls_active(b->signin, &out);
+		backend_write(b, &out);
+	}
+}
+
+static void become_lent(struct backend *b)
+{
+	struct loan *l = b->loan;
+	struct span list = signin_capabilities(b->signin);
+	b->capabilities = xmemdup0(list.p, list.n);
+	signin_destroy(&b->signin);
+	net_loop_disarm(b->pool->loop, &b->timer);
+	b->proof = l->proof;
+	pool_user_attach(b, l);
+	credentials_drop(&l->credentials);
+	backend_move(b, BACKEND_LENT);
+	l->is_ready = true;
+	l->events->on_ready(l->owner);
+}
+
+static void be_refused(struct backend *b)
+{
+	struct loan *l = b->loan;
+	bool is_wrong = signin_is_wrong_credential(b->signin);
+	if (is_wrong) {
+		pool_user_disprove(b->pool, l);
+	}
+	struct span text = signin_refusal(b->signin);
+	b->loan = NULL;
+	l->backend = NULL;
+	l->events->on_refused(l->owner, text, is_wrong);
+	backend_close(b, FAIL_AUTH);
+}
+
+/* One verdict of the brain. True: it has more to say about the rest of the input. */
+static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out, struct span *in)
+{
+	const struct loan *l = b->loan;
+	switch (verdict) {
+	case SIGNIN_MORE:
+		return in->n > 0;
+	case SIGNIN_READY:
+		verdict = signin_start(b->signin, secret_span(&l->login), &l->credentials,
+			l->server->send_id ? &l->identity : NULL, out);
+		return verdict == SIGNIN_MORE ? in->n > 0 : act(b, verdict, out, in);
+	case SIGNIN_STARTTLS: {
+		struct stream_options options = {
+			.tls = l->tls, .server_name = l->server->server_name};
+		if (in->n > 0 || !stream_start_tls(b->stream, &options)) {
+			backend_signin_broken(b, FAIL_SERVER_INJECTED, "");
+		} else {
+			backend_move(b, BACKEND_HANDSHAKE);
+		}
+		return false;
+	}
+	case SIGNIN_OK:
+		become_lent(b);
+		return false;
+	case SIGNIN_NO:
+		be_refused(b);
+		return false;
+	case SIGNIN_FAILED:
+		backend_signin_broken(b, signin_failure(b->signin), "");
+		return false;
+	}
+	return false;
+}
+
+size_t backend_signin_data(struct backend *b, struct span in)
+{
+	size_t given = in.n;
+	bool has_more = true;
+	while (has_more) {
+		struct buf out;
+		buf_init(&out, SIGNIN_OUT_MAX);
+		enum signin_verdict verdict = signin_feed(b->signin, &in, &out);
+		if (verdict == SIGNIN_READY) {
+			has_more = act(b, verdict, &out, &in);
+			if (b->state == BACKEND_SIGNIN) {
+				backend_write(b, &out);
+			}
+			buf_finish(&out);
+			continue;
+		}
+		backend_write(b, &out);
+		has_more = act(b, verdict, &out, &in);
+	}
+	/* Closed: nothing of it is of use. Lent: the rest belongs to the session. */
+	return b->state == BACKEND_CLOSING ? given : given - in.n;
+}
