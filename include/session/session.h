@@ -31,8 +31,9 @@ struct session_host {
 	void (*on_drained)(void *owner);
 	void *owner;
 
-	struct pool *pool;    /* private from here on */
-	struct list sessions; /* every session of this worker */
+	struct pool *pool;          /* private from here on */
+	struct list sessions;       /* every session of this worker */
+	struct wheel_timer drained; /* tells on_drained from the next turn */
 	bool is_draining;
 };
 

@@ -1,0 +1,189 @@
+/*
+ * From complete credentials to a linked session.
+ *
+ * Happy path: session_admit; the user's home is another worker: the client is carried there and admitted
+ * again; the route is found, a loan asked for; when it is ready the user's sessions are counted and the
+ * session is linked.
+ * Failure ways: no route or a wrong password are refused alike, in text and not before auth_delay has
+ * passed, so that nobody learns which names exist; a server that cannot be reached or refuses for
+ * other reasons is told at once; in all cases the client may try again on the same connection.
+ */
+#include "session_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "route/home.h"
+
+static void on_ready(void *owner);
+static void on_refused(void *owner, struct span text, bool is_wrong_credential);
+static void on_loan_failed(void *owner, enum fail why, const char *detail);
+
+static const struct loan_events loan_events = {
+	.on_ready = on_ready,
+	.on_refused = on_refused,
+	.on_failed = on_loan_failed,
+};
+
+void session_forget_user(struct session *s)
+{
+	if (s->is_user_counted) {
+		s->is_user_counted = false;
+		guard_leave_user(s->host->guard, span_str(s->user));
+	}
+	free(s->user);
+	s->user = NULL;
+	free(s->refusal);
+	s->refusal = NULL;
+	if (s->has_route) {
+		route_finish(&s->route);
+		s->has_route = false;
+	}
+}
+
+static void refuse(struct session *s, struct span text)
+{
+	counter_add(s->host->counters, COUNTER_SIGNINS_FAILED, 1);
+	if (s->host->is_draining) {
+		session_end(s, FAIL_SHUTDOWN, "");
+		return;
+	}
+	client_refuse(s->client, text);
+	session_forget_user(s);
+}
+
+/* The same text at the same time, whether the user does not exist or the password is wrong. */
+static void refuse_credential(struct session *s, struct span text)
+{
+	uint64_t waited = net_loop_now(s->host->loop) - s->asked_ms;
+	uint64_t delay = session_config(s)->limits.auth_delay;
+	if (waited >= delay) {
+		refuse(s, text);
+		return;
+	}
+	counter_add(s->host->counters, COUNTER_SIGNINS_FAILED, 1);
+	s->refusal = xmemdup0(text.p, text.n);
+	net_loop_arm(s->host->loop, &s->timer, delay - waited);
+}
+
+static void refuse_with(struct session *s, enum fail why, const char *detail)
+{
+	const char *text = fail_client_text(why);
+	session_log_refusal(s, why, detail);
+	refuse(s, span_str(text != NULL ? text : "[UNAVAILABLE] Server is not available"));
+}
+
+static void begin_carry(struct session *s)
+{
+	client_begin_move(s->client);
+}
+
+void session_on_movable(void *owner)
+{
+	struct session *s = owner;
+	struct session_host *h = s->host;
+	unsigned home = home_worker(span_str(s->user), h->workers);
+	struct client_parcel *client = client_take(s->client);
+	if (client == NULL) {
+		session_end(s, FAIL_CLIENT_IO, "cannot be moved: out of descriptors");
+		return;
+	}
+	struct session_parcel *parcel = xcalloc(1, sizeof *parcel);
+	*parcel = (struct session_parcel){
+		.client = client,
+		.generation = generation_ref(s->generation),
+		.guard = h->guard,
+		.listener = s->listener,
+		.accepted_ms = s->accepted_ms,
+		.peer = s->peer,
+		.local = s->local,
+	};
+	memcpy(parcel->id, s->id, sizeof parcel->id);
+	/* What stays here is an empty shell until its stream is closed: it counts nothing any more. */
+	s->peer.address[0] = '\0';
+	s->is_ended = true;
+	h->carry(h->owner, home, parcel);
+}
+
+static void ask_pool(struct session *s)
+{
+	const struct config_backend *server = &session_config(s)->backends[s->route.backend];
+	struct pool_request request = {
+		.server = server,
+		.tls = s->generation->backend_tls[s->route.backend],
+		.limits = &session_config(s)->limits,
+		.login = span_str(s->route.login),
+		.is_secure = stream_is_tls(client_stream(s->client)),
+		.credentials = client_credentials(s->client),
+		.identity =
+			{
+				.session_id = s->id,
+				.client_address = s->peer.address,
+				.client_port = s->peer.port,
+				.proxy_address = s->local.address,
+				.proxy_port = s->local.port,
+			},
+	};
+	s->loan = pool_borrow(s->host->pool, &request, &loan_events, s);
+	if (loan_is_ready(s->loan)) {
+		on_ready(s);
+	}
+}
+
+void session_admit(struct session *s)
+{
+	struct credentials *credentials = client_credentials(s->client);
+	struct span user = secret_span(&credentials->user);
+	assert(s->user == NULL);
+	s->asked_ms = net_loop_now(s->host->loop);
+	s->mechanism = credentials->mechanism;
+	s->user = xmemdup0(user.p, user.n);
+	unsigned home = home_worker(user, s->host->workers);
+	if (home != s->host->worker) {
+		begin_carry(s);
+		return;
+	}
+	s->has_route = route_find(s->generation->routes, user, &s->route);
+	if (!s->has_route) {
+		session_log_refusal(s, FAIL_NO_ROUTE, "");
+		refuse_credential(s, span_str(fail_client_text(FAIL_NO_ROUTE)));
+		return;
+	}
+	ask_pool(s);
+}
+
+static void on_ready(void *owner)
+{
+	struct session *s = owner;
+	unsigned most = session_config(s)->limits.sessions_per_user;
+	/* Counted only now: strangers with wrong passwords must not use up a user's sessions. */
+	enum fail why = guard_enter_user(s->host->guard, span_str(s->user), most);
+	if (why != FAIL_NONE) {
+		loan_return(&s->loan, NULL, why);
+		refuse_with(s, why, "");
+		return;
+	}
+	s->is_user_counted = true;
+	session_link(s);
+}
+
+static void on_refused(void *owner, struct span text, bool is_wrong_credential)
+{
+	struct session *s = owner;
+	session_log_refusal(s, is_wrong_credential ? FAIL_AUTH : FAIL_SERVER_REFUSED, "");
+	/* The text lives in the loan's dialogue, which ends after this call. */
+	if (is_wrong_credential) {
+		refuse_credential(s, text);
+	} else {
+		refuse(s, text);
+	}
+	loan_cancel(&s->loan);
+}
+
+static void on_loan_failed(void *owner, enum fail why, const char *detail)
+{
+	struct session *s = owner;
+	refuse_with(s, why, detail);
+	loan_cancel(&s->loan);
+}

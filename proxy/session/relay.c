@@ -1,0 +1,193 @@
+/*
+ * Two pumps through the tracker.
+ *
+ * Each side's bytes go through imap/tracker to the other side's stream. A pump stops reading when the
+ * other side has more than the high-water mark to write, and goes on when that has fallen to the low
+ * one; so a session's memory is bounded whatever the peers do. What the tracker cannot take yet (it
+ * waits for the server's word on a literal) stays unread in the client's stream.
+ */
+#include "session_priv.h"
+
+#include <assert.h>
+
+static void to_client(void *owner, struct span bytes)
+{
+	struct session *s = owner;
+	s->bytes_to_client += bytes.n;
+	stream_write(client_stream(s->client), bytes);
+}
+
+static void to_server(void *owner, struct span bytes)
+{
+	struct session *s = owner;
+	s->bytes_to_server += bytes.n;
+	stream_write(s->server, bytes);
+}
+
+static struct tracker_sink relay_sink(struct session *s)
+{
+	return (struct tracker_sink){.owner = s, .to_client = to_client, .to_server = to_server};
+}
+
+static bool is_full(const struct stream *s)
+{
+	return stream_pending(s) > STREAM_HIGH_WATER;
+}
+
+bool session_can_end_now(const struct session *s)
+{
+	return tracker_is_quiet(s->tracker) || tracker_is_idling(s->tracker);
+}
+
+static void end_if_draining(struct session *s)
+{
+	if (client_state(s->client) == CLIENT_DRAINING && session_can_end_now(s)) {
+		session_end(s, FAIL_SHUTDOWN, "");
+	}
+}
+
+size_t session_client_data(void *owner, struct span in)
+{
+	struct session *s = owner;
+	size_t given = in.n;
+	if (s->is_ended) {
+		return given;
+	}
+	struct tracker_sink sink = relay_sink(s);
+	s->active_ms = net_loop_now(s->host->loop);
+	switch (tracker_client(s->tracker, &in, &sink)) {
+	case TRACKER_LOGOUT:
+		session_end(s, FAIL_LOGOUT, "");
+		return given;
+	case TRACKER_FAILED:
+		session_end(s, tracker_failure(s->tracker), "");
+		return given;
+	case TRACKER_MORE:
+	case TRACKER_BLOCKED:
+	case TRACKER_UNBLOCKED:
+	case TRACKER_SERVER_BYE:
+		break;
+	}
+	if (is_full(s->server) || is_full(client_stream(s->client))) {
+		stream_pause(client_stream(s->client));
+	}
+	end_if_draining(s);
+	return s->is_ended ? given : given - in.n;
+}
+
+/* The server may be read again, and the client too unless its output would have nowhere to go. */
+static void resume_client(struct session *s)
+{
+	if (!is_full(s->server) && !is_full(client_stream(s->client))) {
+		stream_resume(client_stream(s->client));
+	}
+}
+
+void session_client_drained(void *owner)
+{
+	struct session *s = owner;
+	if (!s->is_ended) {
+		stream_resume(s->server);
+		resume_client(s);
+	}
+}
+
+static size_t on_server_data(void *owner, struct span in)
+{
+	struct session *s = owner;
+	size_t given = in.n;
+	struct tracker_sink sink = relay_sink(s);
+	s->active_ms = net_loop_now(s->host->loop);
+	switch (tracker_server(s->tracker, &in, &sink)) {
+	case TRACKER_LOGOUT:
+		/* Bytes behind the last answer belong to nobody: such a connection is not kept. */
+		session_end(s, FAIL_LOGOUT, "");
+		return given;
+	case TRACKER_FAILED:
+		session_end(s, tracker_failure(s->tracker), "");
+		return given;
+	case TRACKER_SERVER_BYE:
+		s->has_server_bye = true;
+		break;
+	case TRACKER_UNBLOCKED:
+		resume_client(s);
+		break;
+	case TRACKER_MORE:
+	case TRACKER_BLOCKED:
+		break;
+	}
+	if (is_full(client_stream(s->client))) {
+		stream_pause(s->server);
+	}
+	end_if_draining(s);
+	return given;
+}
+
+static void on_server_drained(void *owner)
+{
+	struct session *s = owner;
+	resume_client(s);
+}
+
+static void on_server_eof(void *owner)
+{
+	session_end(owner, FAIL_SERVER_LEFT, "");
+}
+
+static void on_server_failed(void *owner, enum fail why, const char *detail)
+{
+	session_end(owner, why, detail);
+}
+
+static void on_unexpected(void *owner)
+{
+	/* A lent stream is open, and it is closed only by the pool, which then gets the event. */
+	(void)owner;
+	assert(!"event of a stream that is not ours");
+}
+
+static const struct stream_events server_events = {
+	.on_open = on_unexpected,
+	.on_data = on_server_data,
+	.on_drained = on_server_drained,
+	.on_eof = on_server_eof,
+	.on_failed = on_server_failed,
+	.on_closed = on_unexpected,
+};
+
+static void answer_signin(struct session *s, struct capability_policy policy)
+{
+	struct buf list;
+	buf_init(&list, 2 * CAPABILITY_LIST_MAX);
+	bool fits = capability_write_session(&list, &policy, loan_capabilities(s->loan));
+	assert(fits);
+	(void)fits;
+	client_accept(s->client, buf_peek(&list), "Logged in");
+	buf_finish(&list);
+}
+
+void session_link(struct session *s)
+{
+	const struct config *c = session_config(s);
+	struct capability_policy policy = {
+		.hide = (const char *const *)c->hide, .hide_count = c->hide_count};
+	s->server = loan_stream(s->loan);
+	s->tracker = tracker_create(&(struct tracker_options){
+		.capabilities = policy,
+		.server_capabilities = loan_capabilities(s->loan),
+		.max_line = c->limits.line,
+		.proxy_tag = loan_proxy_tag(s->loan),
+	});
+	stream_set_owner(s->server, &server_events, s);
+	answer_signin(s, policy);
+	stream_resume(s->server);
+	s->linked_ms = net_loop_now(s->host->loop);
+	s->active_ms = s->linked_ms;
+	net_loop_arm(s->host->loop, &s->timer, c->limits.idle_timeout);
+	counter_add(s->host->counters, COUNTER_SIGNINS_OK, 1);
+	session_log_signin(s);
+	if (s->host->is_draining) {
+		client_drain(s->client);
+		end_if_draining(s);
+	}
+}

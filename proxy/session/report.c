@@ -1,0 +1,88 @@
+/*
+ * The log lines of a session: one for each sign-in, one for the end.
+ *
+ * Names come from strangers and are escaped by base/log; passwords never come near.
+ */
+#include "session_priv.h"
+
+static void add_client(struct log_line *line, const struct session *s)
+{
+	log_str(line, "session", s->id);
+	log_str(line, "client", s->peer.address);
+	log_str(line, "listener", session_config(s)->listeners[s->listener].text);
+}
+
+static void add_user(struct log_line *line, const struct session *s)
+{
+	log_str(line, "user", s->user);
+	if (s->has_route) {
+		log_str(line, "backend", session_config(s)->backends[s->route.backend].name);
+		log_str(line, "login", s->route.login);
+		log_str(line, "rule", s->route.where);
+	}
+}
+
+static int64_t since(const struct session *s, uint64_t when)
+{
+	return (int64_t)(net_loop_now(s->host->loop) - when);
+}
+
+void session_log_signin(const struct session *s)
+{
+	struct log_line line;
+	struct stream *stream = client_stream(s->client);
+	log_begin(&line, LOG_INFO, "sign-in");
+	add_client(&line, s);
+	add_user(&line, s);
+	log_str(&line, "mechanism", mechanism_name(s->mechanism));
+	log_str(&line, "tls", stream_is_tls(stream) ? stream_tls_version(stream) : "none");
+	log_str(&line, "connection", loan_is_reused(s->loan) ? "pooled" : "new");
+	log_number(&line, "worker", s->host->worker);
+	log_number(&line, "ms", since(s, s->asked_ms));
+	log_end(&line);
+}
+
+void session_log_refusal(const struct session *s, enum fail why, const char *detail)
+{
+	struct log_line line;
+	bool is_server_fault = fail_side(why) == FAIL_SIDE_SERVER;
+	log_begin(&line, is_server_fault ? LOG_WARN : LOG_INFO, "sign-in failed");
+	add_client(&line, s);
+	add_user(&line, s);
+	log_str(&line, "mechanism", mechanism_name(s->mechanism));
+	log_str(&line, "reason", fail_name(why));
+	if (detail[0] != '\0') {
+		log_str(&line, "detail", detail);
+	}
+	log_number(&line, "ms", since(s, s->asked_ms));
+	log_end(&line);
+}
+
+void session_log_end(
+	const struct session *s, enum fail why, const char *detail, const char *not_parked)
+{
+	struct log_line line;
+	bool is_signed_in = s->linked_ms != 0;
+	bool is_plain_leave = !is_signed_in && fail_side(why) == FAIL_SIDE_NONE;
+	/* A port scan or a health check that says nothing is no news. */
+	log_begin(&line, is_plain_leave ? LOG_DEBUG : LOG_INFO,
+		is_signed_in ? "session end" : "client end");
+	add_client(&line, s);
+	if (s->user != NULL) {
+		add_user(&line, s);
+	}
+	log_str(&line, "reason", fail_name(why));
+	if (detail[0] != '\0') {
+		log_str(&line, "detail", detail);
+	}
+	if (is_signed_in) {
+		log_str(&line, "kept", not_parked == NULL ? "yes" : "no");
+		if (not_parked != NULL) {
+			log_str(&line, "why_not", not_parked);
+		}
+		log_number(&line, "bytes_to_client", (int64_t)s->bytes_to_client);
+		log_number(&line, "bytes_to_server", (int64_t)s->bytes_to_server);
+	}
+	log_number(&line, "ms", since(s, is_signed_in ? s->linked_ms : s->accepted_ms));
+	log_end(&line);
+}

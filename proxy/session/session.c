@@ -1,0 +1,233 @@
+/*
+ * The object "session" from accept to the last close.
+ *
+ * Happy path: session_accept, the client signs in (client/client.c), session_admit (admission.c: carry to
+ * the home worker, route, loan), session_link (relay.c), LOGOUT, session_end, the loan goes back, the
+ * client's on_closed frees the session.
+ * Failure ways: everything ends in session_end, once, with a failure code.
+ */
+#include "session_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+static void on_timer(void *owner);
+
+static struct session *make_session(
+	struct session_host *h, struct generation *generation, size_t listener)
+{
+	struct session *s = xcalloc(1, sizeof *s);
+	s->host = h;
+	s->generation = generation;
+	s->listener = listener;
+	wheel_timer_init(&s->timer, on_timer, s);
+	list_push_back(&h->sessions, &s->node);
+	return s;
+}
+
+static void free_session(struct session *s)
+{
+	struct session_host *h = s->host;
+	assert(s->loan == NULL && s->tracker == NULL);
+	net_loop_disarm(h->loop, &s->timer);
+	list_remove(&s->node);
+	session_forget_user(s);
+	generation_unref(&s->generation);
+	free(s);
+	session_host_left(h);
+}
+
+static void on_timer(void *owner)
+{
+	struct session *s = owner;
+	if (s->refusal != NULL && s->host->is_draining) {
+		session_end(s, FAIL_SHUTDOWN, "");
+		return;
+	}
+	if (s->refusal != NULL) {
+		client_refuse(s->client, span_str(s->refusal));
+		session_forget_user(s);
+		return;
+	}
+	uint64_t limit = session_config(s)->limits.idle_timeout;
+	uint64_t idle = net_loop_now(s->host->loop) - s->active_ms;
+	if (idle < limit) {
+		/* Bytes only store the time; looking at it once a period is cheaper than a timer a byte. */
+		net_loop_arm(s->host->loop, &s->timer, limit - idle);
+		return;
+	}
+	session_end(s, FAIL_IDLE_TIMEOUT, "");
+}
+
+static void on_credentials(void *owner)
+{
+	session_admit(owner);
+}
+
+static void on_gone(void *owner, enum fail why, const char *detail)
+{
+	session_end(owner, why, detail);
+}
+
+static void on_closed(void *owner)
+{
+	struct session *s = owner;
+	s->client = NULL;
+	if (s->peer.address[0] != '\0') {
+		guard_leave(s->host->guard, s->peer.address);
+	}
+	free_session(s);
+}
+
+const struct client_events session_client_events = {
+	.on_credentials = on_credentials,
+	.on_movable = session_on_movable,
+	.on_data = session_client_data,
+	.on_drained = session_client_drained,
+	.on_gone = on_gone,
+	.on_closed = on_closed,
+};
+
+static void make_id(struct session *s)
+{
+	struct hash_key random = hash_key_random();
+	snprintf(s->id, sizeof s->id, "%016llx", (unsigned long long)random.k0);
+}
+
+static struct client_options client_options(const struct session *s)
+{
+	const struct config *c = session_config(s);
+	const struct config_listener *l = &c->listeners[s->listener];
+	return (struct client_options){
+		.tls = l->tls == TLS_NONE ? NULL : s->generation->server_tls,
+		.mode = l->tls,
+		/* config/check.c let no tls = "none" pass elsewhere than on loopback, unless insecure. */
+		.may_sign_in_clear = l->tls == TLS_NONE || l->insecure,
+		.capabilities = {.hide = (const char *const *)c->hide, .hide_count = c->hide_count},
+		.limits = &c->limits,
+	};
+}
+
+void session_accept(struct session_host *h, int fd, size_t listener)
+{
+	assert(listener < h->generation->config->listener_count);
+	struct session *s = make_session(h, generation_ref(h->generation), listener);
+	struct client_options options = client_options(s);
+	s->client = client_create(h->loop, fd, &options, &session_client_events, s);
+	if (s->client == NULL) {
+		free_session(s);
+		return;
+	}
+	make_id(s);
+	s->accepted_ms = net_loop_now(h->loop);
+	struct stream_name peer = stream_peer_name(client_stream(s->client));
+	s->local = stream_local_name(client_stream(s->client));
+	const struct config_limits *limits = &session_config(s)->limits;
+	enum fail why =
+		guard_enter(h->guard, peer.address, limits->clients, limits->clients_per_ip);
+	if (why != FAIL_NONE) {
+		counter_add(h->counters, COUNTER_CLIENTS_REFUSED, 1);
+		log_say(LOG_WARN, "client refused", "%s %s", fail_name(why), peer.address);
+		client_say_bye(s->client, why);
+		s->is_ended = true;
+		client_close(s->client, CLIENT_LINGER_MS);
+		return;
+	}
+	s->peer = peer; /* set: counted in */
+	counter_add(h->counters, COUNTER_CLIENTS_ACCEPTED, 1);
+}
+
+void session_adopt(struct session_host *h, struct session_parcel *parcel)
+{
+	if (h->is_draining) {
+		session_parcel_drop(parcel);
+		return;
+	}
+	struct session *s = make_session(h, parcel->generation, parcel->listener);
+	s->accepted_ms = parcel->accepted_ms;
+	s->peer = parcel->peer;
+	s->local = parcel->local;
+	memcpy(s->id, parcel->id, sizeof s->id);
+	s->client = client_unpack(h->loop, &parcel->client, &session_client_events, s);
+	free(parcel);
+	if (s->client == NULL) {
+		guard_leave(h->guard, s->peer.address);
+		free_session(s);
+		return;
+	}
+	counter_add(h->counters, COUNTER_CARRIED, 1);
+	session_admit(s);
+}
+
+void session_parcel_drop(struct session_parcel *parcel)
+{
+	client_parcel_drop(&parcel->client);
+	guard_leave(parcel->guard, parcel->peer.address);
+	generation_unref(&parcel->generation);
+	free(parcel);
+}
+
+struct list_node *session_parcel_node(struct session_parcel *parcel)
+{
+	return &parcel->node;
+}
+
+struct session_parcel *session_parcel_of(struct list_node *node)
+{
+	return LIST_OBJECT(node, struct session_parcel, node);
+}
+
+/* Ends that leave the server connection in a known state: the tracker decides the rest. */
+static bool may_park_after(const struct session *s, enum fail why)
+{
+	switch (why) {
+	case FAIL_LOGOUT:
+	case FAIL_CLIENT_LEFT:
+	case FAIL_CLIENT_IO:
+	case FAIL_CLIENT_TLS:
+	case FAIL_IDLE_TIMEOUT:
+	case FAIL_SHUTDOWN:
+		return !s->has_server_bye;
+	default:
+		return false;
+	}
+}
+
+static const char *give_back(struct session *s, enum fail why)
+{
+	s->server = NULL;
+	if (!may_park_after(s, why)) {
+		tracker_destroy(&s->tracker);
+	}
+	const char *not_parked = loan_return(&s->loan, &s->tracker, why);
+	tracker_destroy(&s->tracker);
+	return not_parked;
+}
+
+void session_end(struct session *s, enum fail why, const char *detail)
+{
+	if (s->is_ended) {
+		return;
+	}
+	s->is_ended = true;
+	net_loop_disarm(s->host->loop, &s->timer);
+	const char *not_parked = NULL;
+	if (s->tracker != NULL) {
+		bool is_told = why == FAIL_LOGOUT || s->has_server_bye ||
+			       why == tracker_failure(s->tracker);
+		if (!is_told && tracker_can_interject(s->tracker)) {
+			client_say_bye(s->client, why);
+		}
+		not_parked = give_back(s, why);
+	} else {
+		loan_cancel(&s->loan);
+	}
+	session_log_end(s, why, detail, not_parked);
+	client_close(s->client, CLIENT_LINGER_MS);
+}

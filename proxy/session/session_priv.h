@@ -1,0 +1,79 @@
+/*
+ * What the files of this folder share. Nobody else includes it.
+ */
+#ifndef IMAPMUX_SESSION_SESSION_PRIV_H
+#define IMAPMUX_SESSION_SESSION_PRIV_H
+
+#include "backend/pool.h"
+#include "client/client.h"
+#include "client/guard.h"
+#include "imap/tracker.h"
+#include "session/session.h"
+
+#define SESSION_ID_LEN 17
+
+struct session {
+	struct list_node node; /* in host->sessions */
+	struct session_host *host;
+	struct generation *generation;
+	size_t listener; /* index into the generation's configuration */
+	struct client *client;
+	struct loan *loan;        /* asked for, or linked */
+	struct stream *server;    /* linked: the loan's stream */
+	struct tracker *tracker;  /* linked */
+	struct wheel_timer timer; /* linked: idle time-out; refused: when to say so */
+	char *refusal;            /* what to say then */
+	char *user;               /* as the client wrote it; NULL before the first sign-in */
+	struct route route;
+	enum mechanism mechanism;
+	bool has_route;
+	bool is_user_counted; /* in the guard */
+	bool is_ended;        /* session_end was called; only on_closed is awaited */
+	bool has_server_bye;  /* the server said BYE, and the client has read it */
+	uint64_t accepted_ms, asked_ms, linked_ms, active_ms;
+	uint64_t bytes_to_client, bytes_to_server;
+	struct stream_name peer, local;
+	char id[SESSION_ID_LEN];
+};
+
+struct session_parcel {
+	struct list_node node;
+	struct client_parcel *client;
+	struct generation *generation;
+	struct guard *guard;
+	size_t listener;
+	uint64_t accepted_ms;
+	struct stream_name peer, local;
+	char id[SESSION_ID_LEN];
+};
+
+static inline const struct config *session_config(const struct session *s)
+{
+	return s->generation->config;
+}
+
+/* session.c: the one exit. Parks or closes the server connection, logs, closes the client. */
+void session_end(struct session *s, enum fail why, const char *detail);
+extern const struct client_events session_client_events;
+
+/* admission.c: from credentials to linked. */
+void session_admit(struct session *s);
+void session_forget_user(struct session *s);
+void session_on_movable(void *owner);
+
+/* relay.c: linked. */
+void session_link(struct session *s);
+size_t session_client_data(void *owner, struct span in);
+void session_client_drained(void *owner);
+bool session_can_end_now(const struct session *s); /* draining: nothing would be cut */
+
+/* report.c: the log lines. */
+void session_log_signin(const struct session *s);
+void session_log_refusal(const struct session *s, enum fail why, const char *detail);
+void session_log_end(
+	const struct session *s, enum fail why, const char *detail, const char *not_parked);
+
+/* host.c */
+void session_host_left(struct session_host *h); /* a session has gone */
+
+#endif
