@@ -1,0 +1,69 @@
+/*
+ * The closed set of messages between control and the workers. (The only other thing that crosses threads
+ * is a carried client: worker to worker, in an inbox of its own.)
+ *
+ *	control -> worker   RENEW    here is a generation and where to listen; the first one begins the work
+ *	                    DRAIN    stop listening, let the sessions come to their end
+ *	                    STOP     stop listening, end the sessions now
+ *	worker -> control   RENEWED  a RENEW was carried out
+ *	                    ENDED    drained or stopped: the thread is about to end and may be joined
+ *
+ * A message owns what it holds. It belongs to the sender until inbox_post takes it, then to the receiver,
+ * who destroys it when it is handled; a refused post leaves it with the sender, who destroys it.
+ */
+#ifndef IMAPMUX_WORKER_MESSAGE_H
+#define IMAPMUX_WORKER_MESSAGE_H
+
+#include "base/list.h"
+#include "session/generation.h"
+
+enum message_kind {
+	MESSAGE_RENEW,
+	MESSAGE_DRAIN,
+	MESSAGE_STOP,
+	MESSAGE_RENEWED,
+	MESSAGE_ENDED,
+};
+
+/* The listener had no socket in the generation before. */
+#define MESSAGE_NOT_KEPT SIZE_MAX
+
+/* What one listener of the new generation is accepted from, by its index in config.listeners. */
+struct message_socket {
+	int fd; /* a new one, owned by the message until the worker sets it to -1; or -1 */
+	size_t kept_from; /* index in the generation before whose socket goes on serving */
+};
+
+struct message {
+	struct list_node node; /* in an inbox */
+	enum message_kind kind;
+
+	/* MESSAGE_RENEW; sockets of the generation before that nothing keeps are closed */
+	struct generation *generation; /* a reference */
+	struct message_socket *sockets;
+	size_t socket_count;
+
+	/* MESSAGE_RENEWED, MESSAGE_ENDED */
+	unsigned worker;
+	size_t failures; /* MESSAGE_RENEWED: listeners that could not be started */
+};
+
+/*
+ * A RENEW for a generation (a reference is taken) with one entry for each of its listeners, all
+ * { -1, MESSAGE_NOT_KEPT }: the caller fills them in.
+ */
+struct message *message_renew(struct generation *g);
+
+/* A DRAIN or a STOP. */
+struct message *message_order(enum message_kind kind);
+
+/* A RENEWED or an ENDED of the given worker. */
+struct message *message_report(enum message_kind kind, unsigned worker);
+
+/* Closes and releases what is still inside. Nulls; NULL inside is fine. Any thread. */
+void message_destroy(struct message **m);
+
+/* The message that the node of an inbox belongs to. */
+struct message *message_of(struct list_node *node);
+
+#endif
