@@ -86,7 +86,7 @@ struct config_limits {
 	unsigned clients, clients_per_ip, sessions_per_user; /* 0: no limit */
 	uint64_t preauth_timeout, idle_timeout, connect_timeout, signin_timeout,
 		drain_timeout; /* ms */
-	uint64_t auth_delay; /* ms; a refused credential is not answered earlier */
+	uint64_t auth_delay;   /* ms; a refused credential is not answered earlier */
 	size_t preauth_bytes, line;
 };
 

@@ -158,7 +158,7 @@ static const struct stream_events server_events = {
 static void answer_signin(struct session *s, struct capability_policy policy)
 {
 	struct buf list;
-	buf_init(&list, 2 * CAPABILITY_LIST_MAX);
+	buf_init(&list, (size_t)2 * CAPABILITY_LIST_MAX);
 	bool fits = capability_write_session(&list, &policy, loan_capabilities(s->loan));
 	assert(fits);
 	(void)fits;
