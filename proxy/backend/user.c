@@ -8,7 +8,6 @@
 #include "backend_priv.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -28,6 +27,9 @@ static void make_table_key(void)
 	} while (0)
 #include <uthash.h>
 
+/* Paths and names of a configuration, and a login of at most ROUTE_USER_MAX and its template. */
+enum { POOL_KEY_MAX = 65536 };
+
 struct pool_user {
 	char *key;
 	size_t key_len;
@@ -42,38 +44,40 @@ void pool_users_init(void)
 	pthread_once(&table_key_once, make_table_key);
 }
 
-static char *server_identity(const struct config_backend *s)
+/* Everything that makes a server that server, as text. */
+static void add_server_identity(struct buf *out, const struct config_backend *s)
 {
-	char *text;
 	const struct address *a = &s->address;
-	int n = asprintf(&text, "%s|%s|%u|%d|%s|%d|%s|%d", s->name,
-		a->kind == ADDRESS_UNIX ? a->path : a->host, a->port, (int)s->tls, s->ca, s->verify,
-		s->server_name, (int)a->kind);
-	if (n < 0) {
+	const char *place = a->kind == ADDRESS_UNIX ? a->path : a->host;
+	bool fits = buf_addf(out, "%s|%d|%s|%u|%d|%s|%d|%s", s->name, (int)a->kind, place, a->port,
+		(int)s->tls, s->ca, s->verify, s->server_name);
+	/* A cut identity could stand for two servers. */
+	if (!fits) {
 		abort();
 	}
-	return text;
 }
 
 void pool_user_key(struct loan *l)
 {
-	char *server = server_identity(l->server);
-	struct span login = secret_span(&l->login);
-	size_t n = strlen(server) + 1;
-	l->key_len = n + login.n;
-	l->key = xmalloc(l->key_len);
-	memcpy(l->key, server, n); /* with its NUL: no login can imitate another server */
-	if (login.n > 0) {
-		memcpy(l->key + n, login.p, login.n);
+	struct buf key;
+	buf_init(&key, POOL_KEY_MAX);
+	add_server_identity(&key, l->server);
+	/* The NUL between them: no login can imitate another server. */
+	if (!buf_add(&key, span_of("", 1)) || !buf_add(&key, secret_span(&l->login))) {
+		abort();
 	}
-	free(server);
+	l->key_len = buf_len(&key);
+	l->key = xmemdup0(buf_peek(&key).p, l->key_len);
+	buf_finish(&key);
 }
 
 bool pool_user_is_at(const struct backend *b, const struct config_backend *server)
 {
-	char *identity = server_identity(server);
-	bool is_same = b->user != NULL && strcmp(b->user->key, identity) == 0;
-	free(identity);
+	struct buf identity;
+	buf_init(&identity, POOL_KEY_MAX);
+	add_server_identity(&identity, server);
+	bool is_same = b->user != NULL && span_equal(span_str(b->user->key), buf_peek(&identity));
+	buf_finish(&identity);
 	return is_same;
 }
 
