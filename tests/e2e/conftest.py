@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from lib import certs, dovecot, process  # noqa: E402  (the path must be set first)
+from lib import certs, courier, cyrus, dovecot, process  # noqa: E402  (the path must be set first)
 from lib.proxy import Proxy  # noqa: E402
 
 
@@ -98,7 +98,22 @@ def door(request, server, make_proxy):
     return Door(server, make_proxy({"mail1": server}) if request.param == "proxy" else None)
 
 
-@pytest.fixture(scope="session", params=["dovecot"])
+@pytest.fixture(scope="session", name="cyrus")
+def cyrus_server(certificate):
+    server = cyrus.Cyrus(*certificate).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session", name="courier")
+def courier_server(certificate):
+    server = courier.Courier(*certificate).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session", params=["mail1", "cyrus", "courier"],
+                ids=["dovecot", "cyrus", "courier"])
 def server(request):
     """Every kind of real server in turn."""
-    return request.getfixturevalue({"dovecot": "mail1"}[request.param])
+    return request.getfixturevalue(request.param)

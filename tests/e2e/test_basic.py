@@ -28,7 +28,8 @@ def test_wrong_password_is_refused_and_the_right_one_accepted_on_the_same_connec
 
 
 def test_every_odd_name_and_password_signs_in(door):
-    for user in {**accounts.ODD, **accounts.DOMAINS}:
+    # Cyrus and Courier have users with plain names and with domains only.
+    for user in {**accounts.ODD, **accounts.DOMAINS}.keys() & door.server.users.keys():
         with door.client(user) as client:
             client.cmd("SELECT INBOX").ok()
             client.logout()
@@ -41,7 +42,8 @@ def test_sasl_sign_in(door, mechanism, initial):
         pytest.skip("Courier has no initial response")
     with door.client() as client:
         sign_in = getattr(client, f"authenticate_{mechanism}")
-        sign_in("u2", "wrong", initial=initial).no()
+        if door.server.kind != "courier":  # which makes a wrong password wait for five seconds
+            sign_in("u2", "wrong", initial=initial).no()
         sign_in("u2", door.server.users["u2"], initial=initial).ok()
         client.cmd("SELECT INBOX").ok()
 

@@ -15,8 +15,8 @@ dest=${1:-$(cd "$here/../../.." && pwd)/build/servers}
 CYRUS="cyrus-imapd cyrus-common libsasl2-2 libsasl2-modules libical3 libxapian30 libicu72 libjansson4
  libldap-2.5-0 libnsl2 libtirpc3 libpcre3 libpq5 libsqlite3-0 libwrap0 libxml2 libuuid1 libcom-err2
  libgssapi-krb5-2 libk5crypto3 libkrb5-3 libkrb5support0 libkeyutils1"
-COURIER="courier-imap courier-base courier-authlib libcourier-unicode4 libgamin0 gamin libidn12
- libgdbm6 libgnutls30 libglib2.0-0 libpcre2-8-0"
+COURIER="courier-imap courier-base courier-authlib libcourier-unicode4 libidn12 libgdbm6
+ libgnutls30"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -50,3 +50,4 @@ exec 9>"$dest/.lock"
 flock 9
 fetch cyrus "$CYRUS"
 fetch courier "$COURIER"
+cc -shared -fPIC -o "$dest/courier/root/usr/lib/libfam.so.0" "$here/nofam.c"

@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import grp
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -97,3 +99,24 @@ def rss_kib(pid):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
     return 0
+
+
+def me():
+    """(user, group) names of this process."""
+    return pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+
+
+def give(path, user):
+    """Gives a tree to a user when root runs the tests; otherwise it is ours already."""
+    if os.getuid() != 0:
+        return
+    owner = pwd.getpwnam(user)
+    for folder, _, files in os.walk(path):
+        for name in [folder, *(os.path.join(folder, file) for file in files)]:
+            os.chown(name, owner.pw_uid, owner.pw_gid)
+
+
+def library_path(root):
+    """Where the libraries of unpacked packages are."""
+    return ":".join(os.path.join(root, part) for part in
+                    ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib"))
