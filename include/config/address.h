@@ -13,6 +13,7 @@ enum address_kind { ADDRESS_INET, ADDRESS_UNIX };
 
 struct address {
 	enum address_kind kind;
+	char *text;    /* as it was written; owned */
 	char *host;    /* ADDRESS_INET: name or literal address without brackets; owned */
 	uint16_t port; /* ADDRESS_INET: 1..65535 */
 	char *path;    /* ADDRESS_UNIX: absolute path shorter than sun_path; owned */

@@ -14,14 +14,9 @@
 
 #include "base/log.h"
 #include "config/address.h"
+#include "config/errors.h"
 
 enum tls_mode { TLS_NONE, TLS_STARTTLS, TLS_IMPLICIT };
-
-/* Where in the file something stands, for messages of later checks (certificates, map files). */
-struct config_place {
-	const char *file;
-	unsigned line;
-};
 
 struct config_listener {
 	struct config_place place;
@@ -93,6 +88,8 @@ struct config_limits {
 struct config {
 	_Atomic unsigned refs;
 	char *file;
+	char **files; /* this file and what it includes; every place points into these */
+	size_t file_count;
 	unsigned workers; /* already resolved: at least 1 */
 	enum log_level log_level;
 	enum log_format log_format;
@@ -112,16 +109,6 @@ struct config {
 	size_t hide_count;
 	char *admin_socket, *admin_http;
 };
-
-/* All errors of one file, in the order found: "FILE:LINE: key: what is wrong (did you mean x?)". */
-struct config_errors {
-	char **lines;
-	size_t count;
-};
-
-void config_errors_add(struct config_errors *e, struct config_place where, const char *key,
-	const char *format, ...) __attribute__((format(printf, 4, 5)));
-void config_errors_finish(struct config_errors *e);
 
 /*
  * Reads and checks a file. NULL: errors has at least one line. The caller owns one reference.

@@ -1,0 +1,227 @@
+/*
+ * What one key alone cannot tell: files that must be readable, users that must exist, what may
+ * happen in clear.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "raw.h"
+
+/* RFC 1035 section 2.3.4. */
+#define SNI_NAME_MAX 253
+
+static bool is_given(const char *text)
+{
+	return text[0] != '\0';
+}
+
+/* A file that is opened later must be there now. */
+static void check_readable(
+	struct raw *r, struct config_place place, const char *key, const char *file)
+{
+	struct stat st;
+	if (!is_given(file)) {
+		return;
+	}
+	FILE *f = fopen(file, "re");
+	if (f == NULL || fstat(fileno(f), &st) != 0) {
+		config_errors_add(
+			r->errors, place, key, "cannot read %s: %s", file, strerror(errno));
+	} else if (S_ISDIR(st.st_mode)) {
+		config_errors_add(r->errors, place, key, "cannot read %s: a folder", file);
+	}
+	if (f != NULL) {
+		fclose(f);
+	}
+}
+
+static bool is_sni_name(const char *name)
+{
+	size_t n = strlen(name);
+	if (strncmp(name, "*.", 2) == 0) {
+		name += 2;
+	}
+	return n <= SNI_NAME_MAX && is_given(name) && name[0] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") ==
+		       strlen(name);
+}
+
+/* tls.certificate and tls.key go before the certificates with names. */
+static void put_pair_first(struct raw *r)
+{
+	struct config_tls *tls = &r->config->tls;
+	if (!is_given(r->pair.certificate)) {
+		return;
+	}
+	size_t count = tls->certificate_count;
+	tls->certificates = xrealloc(tls->certificates, (count + 1) * sizeof tls->certificates[0]);
+	memmove(tls->certificates + 1, tls->certificates, count * sizeof tls->certificates[0]);
+	tls->certificates[0] = (struct config_certificate){
+		.place = raw_place_of(r, "tls", -1, "certificate"),
+		.name = xstrdup(""),
+		.certificate = xstrdup(r->pair.certificate),
+		.key = xstrdup(r->pair.key),
+	};
+	tls->certificate_count++;
+}
+
+static void check_named(struct raw *r, size_t i)
+{
+	const struct config_certificate *c = &r->config->tls.certificates[i];
+	int index = (int)i;
+	if (is_given(c->name) && !is_sni_name(c->name)) {
+		config_errors_add(r->errors, raw_place_of(r, "tls.names", index, "name"),
+			"tls.names.name", "\"%s\" is neither a host name nor *.domain", c->name);
+	}
+	if (!is_given(c->name) || !is_given(c->certificate) || !is_given(c->key)) {
+		config_errors_add(r->errors, c->place, "tls.names",
+			"name, certificate and key must not be empty");
+	}
+	check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
+		"tls.names.certificate", c->certificate);
+	check_readable(r, raw_place_of(r, "tls.names", index, "key"), "tls.names.key", c->key);
+}
+
+static void check_tls(struct raw *r)
+{
+	const struct config_tls *tls = &r->config->tls;
+	struct config_place certificate = raw_place_of(r, "tls", -1, "certificate");
+	struct config_place key = raw_place_of(r, "tls", -1, "key");
+	if (is_given(r->pair.certificate) && !is_given(r->pair.key)) {
+		config_errors_add(
+			r->errors, certificate, "tls.key", "missing beside tls.certificate");
+	} else if (!is_given(r->pair.certificate) && is_given(r->pair.key)) {
+		config_errors_add(r->errors, key, "tls.certificate", "missing beside tls.key");
+	} else if (!is_given(r->pair.certificate) && tls->certificate_count > 0) {
+		config_errors_add(r->errors, tls->place, "tls.certificate",
+			"missing: clients that ask for none of tls.names get this one");
+	}
+	check_readable(r, certificate, "tls.certificate", r->pair.certificate);
+	check_readable(r, key, "tls.key", r->pair.key);
+	check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"), "tls.ticket_key_file",
+		tls->ticket_key_file);
+	for (size_t i = 0; i < tls->certificate_count; i++) {
+		check_named(r, i);
+	}
+	put_pair_first(r);
+}
+
+static bool is_repeated(const struct config *c, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (strcmp(c->listeners[k].text, c->listeners[i].text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void check_listener(struct raw *r, size_t i)
+{
+	struct config_listener *l = &r->config->listeners[i];
+	struct config_place place = raw_place_of(r, "listeners", (int)i, "address");
+	l->text = xstrdup(l->address.text != NULL ? l->address.text : "");
+	if (l->address.text == NULL) {
+		return; /* the address is wrong: said already */
+	}
+	if (is_repeated(r->config, i)) {
+		config_errors_add(
+			r->errors, place, "listeners.address", "\"%s\" stands here twice", l->text);
+	}
+	if (l->tls == TLS_NONE && !l->insecure && !l->address.is_loopback) {
+		config_errors_add(r->errors, place, "listeners.tls",
+			"passwords would cross the network in clear on %s: set tls, or insecure = "
+			"true",
+			l->text);
+	}
+	if (l->tls != TLS_NONE && !is_given(r->pair.certificate)) {
+		config_errors_add(
+			r->errors, place, "listeners.tls", "TLS needs tls.certificate and tls.key");
+	}
+}
+
+static void check_listeners(struct raw *r)
+{
+	struct config *c = r->config;
+	if (c->listener_count == 0) {
+		config_errors_add(r->errors, raw_place_of(r, "listeners", -1, ""), "listeners",
+			"none: there is nothing to do");
+	}
+	for (size_t i = 0; i < c->listener_count; i++) {
+		check_listener(r, i);
+	}
+}
+
+static void check_authorities(struct raw *r)
+{
+	for (size_t i = 0; i < r->config->backend_count; i++) {
+		check_readable(r, raw_place_of(r, "backends", (int)i, "ca"), "backends.ca",
+			r->config->backends[i].ca);
+	}
+}
+
+static void check_rights(struct raw *r)
+{
+	const struct config *c = r->config;
+	if (is_given(c->user) && getpwnam(c->user) == NULL) {
+		config_errors_add(r->errors, raw_place_of(r, "user", -1, ""), "user",
+			"there is no user \"%s\"", c->user);
+	}
+	if (is_given(c->group) && getgrnam(c->group) == NULL) {
+		config_errors_add(r->errors, raw_place_of(r, "group", -1, ""), "group",
+			"there is no group \"%s\"", c->group);
+	}
+}
+
+/* Capabilities are atoms; RFC 9051 section 9 compares them in any case. */
+static void take_hidden(struct raw *r)
+{
+	struct config *c = r->config;
+	for (size_t i = 0; i < r->hide.count; i++) {
+		char *name = r->hide.items[i];
+		for (char *p = name; *p != '\0'; p++) {
+			*p = (*p >= 'a' && *p <= 'z') ? (char)(*p - ('a' - 'A')) : *p;
+		}
+		if (!is_given(name) || strpbrk(name, " \t\r\n(){}%*\"\\") != NULL) {
+			config_errors_add(r->errors, raw_place_of(r, "capabilities", -1, "hide"),
+				"capabilities.hide", "\"%s\" is not the name of a capability",
+				name);
+		}
+	}
+	c->hide = r->hide.items;
+	c->hide_count = r->hide.count;
+	r->hide = (struct raw_names){0};
+}
+
+/* As many as this process may run on: a container often has fewer than the machine. */
+static unsigned usable_cpus(void)
+{
+	cpu_set_t set;
+	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) {
+		return (unsigned)CPU_COUNT(&set);
+	}
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	return online > 0 ? (unsigned)online : 1;
+}
+
+void raw_check(struct raw *r)
+{
+	check_tls(r);
+	check_listeners(r);
+	check_authorities(r);
+	check_rights(r);
+	take_hidden(r);
+	if (r->config->workers == 0) {
+		r->config->workers = usable_cpus();
+	}
+	assert(r->config->workers > 0);
+}

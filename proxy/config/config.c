@@ -1,0 +1,122 @@
+#include "config/config.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_listeners(struct config *c)
+{
+	for (size_t i = 0; i < c->listener_count; i++) {
+		free(c->listeners[i].text);
+		address_finish(&c->listeners[i].address);
+	}
+	free(c->listeners);
+}
+
+static void free_tls(struct config_tls *tls)
+{
+	for (size_t i = 0; i < tls->certificate_count; i++) {
+		free(tls->certificates[i].name);
+		free(tls->certificates[i].certificate);
+		free(tls->certificates[i].key);
+	}
+	free(tls->certificates);
+	free(tls->min_version);
+	free(tls->ciphers);
+	free(tls->ciphersuites);
+	free(tls->ticket_key_file);
+}
+
+static void free_backends(struct config *c)
+{
+	for (size_t i = 0; i < c->backend_count; i++) {
+		struct config_backend *b = &c->backends[i];
+		free(b->name);
+		address_finish(&b->address);
+		free(b->ca);
+		free(b->server_name);
+	}
+	free(c->backends);
+}
+
+static void free_routes(struct config *c)
+{
+	for (size_t i = 0; i < c->group_count; i++) {
+		free(c->groups[i].name);
+		free(c->groups[i].backends);
+	}
+	free(c->groups);
+	for (size_t i = 0; i < c->rule_count; i++) {
+		free(c->rules[i].pattern);
+		free(c->rules[i].target);
+		free(c->rules[i].login);
+	}
+	free(c->rules);
+}
+
+static void free_names(char **names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(names[i]);
+	}
+	free(names);
+}
+
+static void destroy(struct config *c)
+{
+	free_listeners(c);
+	free_tls(&c->tls);
+	free_backends(c);
+	free_routes(c);
+	free_names(c->hide, c->hide_count);
+	free_names(c->files, c->file_count);
+	free(c->user);
+	free(c->group);
+	free(c->admin_socket);
+	free(c->admin_http);
+	free(c->file);
+	free(c);
+}
+
+struct config *config_ref(struct config *c)
+{
+	unsigned before = atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	assert(before > 0);
+	(void)before;
+	return c;
+}
+
+void config_unref(struct config **c)
+{
+	struct config *gone = *c;
+	*c = NULL;
+	if (gone == NULL) {
+		return;
+	}
+	/* Release: what this thread read is read before another frees it; acquire: the freeing one. */
+	unsigned before = atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel);
+	assert(before > 0);
+	if (before == 1) {
+		destroy(gone);
+	}
+}
+
+bool config_find_target(const struct config *c, const char *name, bool *is_group, size_t *index)
+{
+	for (size_t i = 0; i < c->backend_count; i++) {
+		if (strcmp(c->backends[i].name, name) == 0) {
+			*is_group = false;
+			*index = i;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < c->group_count; i++) {
+		if (strcmp(c->groups[i].name, name) == 0) {
+			*is_group = true;
+			*index = i;
+			return true;
+		}
+	}
+	return false;
+}

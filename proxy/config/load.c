@@ -1,0 +1,51 @@
+/*
+ * config_load: source (text with includes) -> libconfig's tree -> read by the schema -> resolve names
+ * -> cross checks -> snapshot. A file that cannot be read or parsed ends the way early; all later
+ * steps run whatever the ones before found, so that one run shows all errors.
+ */
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "raw.h"
+
+static bool parse(struct raw *r)
+{
+	if (config_read_string(&r->tree, r->source.text) == CONFIG_TRUE) {
+		return true;
+	}
+	int line = config_error_line(&r->tree);
+	const char *text = config_error_text(&r->tree);
+	config_errors_add(r->errors, source_place(&r->source, line > 0 ? (unsigned)line : 0), "",
+		"%s", text != NULL ? text : "syntax error");
+	return false;
+}
+
+/* The snapshot owns the names that its places point to. */
+static void take_files(struct raw *r)
+{
+	r->config->files = r->source.files;
+	r->config->file_count = r->source.file_count;
+	r->source.files = NULL;
+	r->source.file_count = 0;
+}
+
+struct config *config_load(const char *file, struct config_errors *errors)
+{
+	struct config *c = xcalloc(1, sizeof *c);
+	struct raw r = {.config = c, .errors = errors};
+	size_t errors_before = errors->count;
+	atomic_init(&c->refs, 1);
+	c->file = xstrdup(file);
+	config_init(&r.tree);
+	if (source_read(&r.source, file, errors) && parse(&r)) {
+		raw_read(&r);
+		raw_resolve(&r);
+		raw_check(&r);
+	}
+	take_files(&r);
+	raw_finish(&r);
+	if (errors->count > errors_before) {
+		config_unref(&c);
+	}
+	return c;
+}
