@@ -22,6 +22,7 @@ struct route {
 	size_t rule;    /* index into config.rules */
 	const char
 		*where; /* text of the rule for the log ("*@example.org"); lives with the table */
+	unsigned line;  /* line of the map file `where`; 0: the rule is no file */
 	char *login;    /* name at the server; owned, freed by route_finish */
 };
 
@@ -30,10 +31,14 @@ struct route_table *route_table_create(const struct config *c, struct config_err
 void route_table_destroy(struct route_table **t);
 
 /*
- * Finds the route of a user. False: no rule matches, or the name is not routable (empty, NUL inside,
- * too long, a match limit was hit). Any thread.
+ * Finds the route of a user; case is ignored in all rules, the login keeps it as the client wrote it.
+ * False, and *out untouched: no rule matches, or the name is not routable (empty, NUL inside, too
+ * long, a match limit was hit, its login name would be empty or too long). Any thread.
  */
 bool route_find(const struct route_table *t, struct span user, struct route *out);
 void route_finish(struct route *r);
+
+/* Bytes that the table takes, map files included. */
+size_t route_table_memory(const struct route_table *t);
 
 #endif
