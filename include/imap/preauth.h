@@ -27,7 +27,7 @@ struct preauth_policy {
 	size_t max_bytes; /* limits.preauth_bytes: all input before the sign-in, per attempt series */
 };
 
-/* Invalid commands before the connection ends (nginx: 5, Dovecot: 3). */
+/* Invalid commands (answered BAD) until the connection ends with BYE (nginx: 5, Dovecot: 3). */
 #define PREAUTH_MAX_ERRORS 5
 
 enum preauth_verdict {
@@ -37,6 +37,13 @@ enum preauth_verdict {
 	PREAUTH_LOGOUT, /* BYE and OK are in out: send and close */
 	PREAUTH_FAILED, /* BYE (if any) is in out: send and close; preauth_failure() tells why */
 };
+
+/*
+ * Room that greet, accept and refuse need in out: a capability list and a line around it. Without it
+ * they set preauth_failure() to FAIL_SLOW_READER, and the connection must be closed. preauth_feed says
+ * PREAUTH_FAILED when a client asks more than the room in out can answer.
+ */
+#define PREAUTH_ROOM (CAPABILITY_LIST_MAX + 512)
 
 struct preauth *preauth_create(const struct preauth_policy *policy);
 void preauth_destroy(struct preauth **p);
@@ -48,11 +55,17 @@ void preauth_greet(struct preauth *p, struct buf *out);
  * must come before the next feed. */
 enum preauth_verdict preauth_feed(struct preauth *p, struct span *in, struct buf *out);
 
-/* TLS is active now: forgets all that came before it (law 5). */
+/* TLS is active now: forgets all that came before it (law 5), and takes credentials from now on. */
 void preauth_tls_active(struct preauth *p);
 
-/* After PREAUTH_SIGN_IN: what the client sent. May be moved out by credentials_move. */
+/*
+ * After PREAUTH_SIGN_IN: what the client sent. May be moved out by credentials_move; what is still
+ * there is wiped by accept and refuse. Neither name nor password is empty, and all is within
+ * CREDENTIALS_MAX: others were refused here, with the words of a wrong password.
+ */
 struct credentials *preauth_credentials(struct preauth *p);
+
+/* The tag of the command at hand: valid until the next feed. Empty: none. */
 struct span preauth_tag(const struct preauth *p);
 
 /*
@@ -65,6 +78,7 @@ void preauth_accept(struct preauth *p, struct span capabilities, const char *tex
 /* Appends the tagged NO with the text ("[CODE] words", printable); the client may try again. */
 void preauth_refuse(struct preauth *p, struct span text, struct buf *out);
 
+/* Why it ended; FAIL_NONE: it has not. */
 enum fail preauth_failure(const struct preauth *p);
 
 #endif
