@@ -122,7 +122,7 @@ static void bounds(void **state)
 	check("a {2}\r\nxy123456789012345678901\n", "literal2;too long;");
 	/* The sum of lines and literals. */
 	check("a {9}\r\n123456789 {9}\r\n123456789 {9}\r\n123456789 {9}\r\n123456789",
-		"literal9;literal9;literal9;too long;");
+		"literal9;literal9;literal9;literal9;too long;");
 	/* A drained line is bounded, too. */
 	check("a {10+}\r\n0123456789 234567890123456789012", "literal10;too long;");
 }
