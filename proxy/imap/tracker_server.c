@@ -1,0 +1,429 @@
+#include <assert.h>
+
+#include "tracker_priv.h"
+
+/*
+ * Bytes pass in runs as long as possible: a run ends only where something is left out or put in. Of a
+ * response's text only the line ends are looked for, and MODSEQ; of literals nothing. Status lines are
+ * looked at whole; what of a line is not yet there is gathered in `reply`.
+ */
+struct feed {
+	struct tracker *t;
+	const struct tracker_sink *sink;
+	struct span in;     /* not yet looked at */
+	const uint8_t *run; /* from here up to in.p: looked at, to be passed on */
+};
+
+/* What a response is, told by its first bytes. */
+enum response {
+	RESPONSE_CUT,   /* cannot be told yet */
+	RESPONSE_LINE,  /* status line, tagged or not, or capability list: looked at whole */
+	RESPONSE_DATA,  /* any other untagged response: may have literals */
+	RESPONSE_PLUS,  /* continuation request */
+	RESPONSE_EMPTY, /* an empty line: noise (Cyrus sends them) */
+};
+
+/* The longest word that matters: CAPABILITY. */
+enum { WORD_MAX = 10 };
+/* A line of the longest kind with a list of the longest kind in it. */
+enum { REWRITTEN_MAX = TRACKER_MAX_SERVER_LINE + 2 * CAPABILITY_LIST_MAX };
+
+static void flush(struct feed *f)
+{
+	tracker_to_client(f->t, f->sink, span_of(f->run, (size_t)(f->in.p - f->run)));
+	f->run = f->in.p;
+}
+
+/* Looked at: part of the run. */
+static struct span pass(struct feed *f, size_t n)
+{
+	struct span passed = {0};
+	bool is_there = span_take_bytes(&f->in, n, &passed);
+	assert(is_there);
+	(void)is_there;
+	return passed;
+}
+
+/* Left out of what the client gets. */
+static struct span leave_out(struct feed *f, size_t n)
+{
+	flush(f);
+	struct span taken = pass(f, n);
+	f->run = f->in.p;
+	return taken;
+}
+
+/* Bytes up to and with the line end, or all. */
+static size_t line_length(struct span in, bool *is_whole)
+{
+	size_t end = span_find(in, '\n');
+	*is_whole = end < in.n;
+	return *is_whole ? end + 1 : end;
+}
+
+/* The word behind "* ". */
+static struct span untagged_word(struct span head)
+{
+	assert(head.n >= 2);
+	struct span rest = span_slice(head, 2, head.n < 3 + WORD_MAX ? head.n : 3 + WORD_MAX);
+	return span_take_until(&rest, " \r\n");
+}
+
+static bool is_line_word(struct span word)
+{
+	static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH", "CAPABILITY"};
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (span_is_nocase(word, words[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum response untagged_kind(struct span head)
+{
+	struct span word = untagged_word(head);
+	if (word.n > WORD_MAX || (word.n > 0 && word.p[0] >= '0' && word.p[0] <= '9')) {
+		return RESPONSE_DATA;
+	}
+	if (word.n + 2 == head.n) {
+		return RESPONSE_CUT;
+	}
+	return is_line_word(word) ? RESPONSE_LINE : RESPONSE_DATA;
+}
+
+static enum response kind_of(struct span head)
+{
+	assert(head.n > 0);
+	switch (head.p[0]) {
+	case '+':
+		return RESPONSE_PLUS;
+	case '\n':
+		return RESPONSE_EMPTY;
+	case '\r':
+		if (head.n < 2) {
+			return RESPONSE_CUT;
+		}
+		return head.p[1] == '\n' ? RESPONSE_EMPTY : RESPONSE_LINE;
+	case '*':
+		if (head.n < 2) {
+			return RESPONSE_CUT;
+		}
+		return head.p[1] == ' ' ? untagged_kind(head) : RESPONSE_LINE;
+	default:
+		return RESPONSE_LINE;
+	}
+}
+
+static void end_response(struct feed *f)
+{
+	struct tracker *t = f->t;
+	t->server = SERVER_START;
+	if (buf_len(&t->answers) > 0 || t->client == CLIENT_LOGOUT) {
+		flush(f);
+		tracker_flush_answers(t, f->sink);
+		tracker_try_logout(t, f->sink);
+	}
+}
+
+/* A line that was looked at whole, at the place where the next one begins. */
+static void on_reply(struct feed *f, struct span line)
+{
+	enum fail why = tracker_on_reply(f->t, line);
+	if (why != FAIL_NONE) {
+		flush(f);
+		tracker_fail(f->t, f->sink, why);
+	}
+}
+
+/* "MODSEQ (" in FETCH data: CONDSTORE is on, whatever command did it. */
+static bool has_modseq(struct span text)
+{
+	const char word[] = "MODSEQ ";
+	const size_t n = sizeof(word) - 1;
+	size_t at = span_find(text, '(');
+	while (at < text.n) {
+		if (at >= n && span_equal_nocase(span_slice(text, at - n, at), span_of(word, n))) {
+			return true;
+		}
+		at += 1 + span_find(span_slice(text, at + 1, text.n), '(');
+	}
+	return false;
+}
+
+static void look_for_modseq(struct tracker *t, struct span text)
+{
+	if (t->dirt != NULL) {
+		return;
+	}
+	bool is_found = has_modseq(text);
+	if (!is_found && t->passed.n > 0) {
+		/* Over the seam between two reads. */
+		struct tail seam = t->passed;
+		tail_add(&seam, span_slice(text, 0, text.n < 8 ? text.n : 8));
+		is_found = has_modseq(tail_span(&seam));
+	}
+	if (is_found) {
+		tracker_dirty(t, "condstore");
+	}
+}
+
+/* Text of a data response has been passed on. */
+static void on_data_text(struct feed *f, struct span text, bool is_line_end)
+{
+	struct tracker *t = f->t;
+	look_for_modseq(t, text);
+	tail_add(&t->passed, text);
+	if (!is_line_end) {
+		return;
+	}
+	struct literal literal;
+	enum literal_form form = literal_header_server(span_chomp(tail_span(&t->passed)), &literal);
+	tail_clear(&t->passed);
+	if (form == LITERAL_SYNC) {
+		t->server_left = literal.size;
+		t->server = literal.size > 0 ? SERVER_LITERAL : SERVER_DATA;
+		return;
+	}
+	if (form == LITERAL_MALFORMED) {
+		tracker_dirty(t, "odd-response");
+	}
+	end_response(f);
+}
+
+static void begin_data(struct tracker *t, struct span head)
+{
+	struct span word = untagged_word(head);
+	if (span_is_nocase(word, "ENABLED")) {
+		tracker_dirty(t, "enable");
+	} else if (span_is_nocase(word, "VANISHED")) {
+		tracker_dirty(t, "condstore");
+	} else if (word.n == 0) {
+		tracker_dirty(t, "odd-response");
+	}
+	tail_clear(&t->passed);
+	t->server = SERVER_DATA;
+}
+
+/* Who waits for a "+" is settled at its first byte: a command sent later cannot be meant. */
+static void begin_plus(struct tracker *t)
+{
+	t->is_awaited = t->client == CLIENT_HELD || t->client == CLIENT_IDLE_ASKED;
+	bool is_hidden = t->client == CLIENT_HELD && t->is_nonsync;
+	t->server = is_hidden ? SERVER_SWALLOW : SERVER_TEXT;
+	if (!t->is_awaited) {
+		tracker_dirty(t, "stray-continuation");
+	}
+}
+
+/* True when the response's kind is known and its state entered. */
+static bool begin_response(struct tracker *t, struct span head)
+{
+	switch (kind_of(head)) {
+	case RESPONSE_DATA:
+		begin_data(t, head);
+		return true;
+	case RESPONSE_PLUS:
+		begin_plus(t);
+		return true;
+	case RESPONSE_EMPTY:
+		t->is_awaited = false;
+		t->server = SERVER_TEXT;
+		return true;
+	case RESPONSE_CUT:
+	case RESPONSE_LINE:
+		break;
+	}
+	return false;
+}
+
+/* What was gathered turned out to be no line to look at: it goes on its way. */
+static void release_gathered(struct feed *f, bool is_line_end)
+{
+	struct tracker *t = f->t;
+	struct buf gathered;
+	buf_init(&gathered, TRACKER_MAX_SERVER_LINE);
+	buf_move(&gathered, &t->reply);
+	struct span text = buf_peek(&gathered);
+	tracker_to_client(t, f->sink, text);
+	if (t->server == SERVER_DATA) {
+		on_data_text(f, text, is_line_end);
+	} else if (is_line_end) {
+		end_response(f);
+	}
+	buf_finish(&gathered);
+}
+
+/* A line too long to be looked at whole: its beginning has to do. */
+static void on_long_line(struct feed *f)
+{
+	struct tracker *t = f->t;
+	struct buf head;
+	buf_init(&head, TRACKER_MAX_SERVER_LINE);
+	buf_move(&head, &t->reply);
+	tracker_dirty(t, "long-line");
+	tracker_to_client(t, f->sink, buf_peek(&head));
+	t->is_awaited = false;
+	t->server = SERVER_TEXT;
+	on_reply(f, buf_peek(&head));
+	buf_finish(&head);
+}
+
+static void on_gathered_line(struct feed *f)
+{
+	struct tracker *t = f->t;
+	struct buf line;
+	buf_init(&line, TRACKER_MAX_SERVER_LINE);
+	buf_move(&line, &t->reply);
+	struct buf out;
+	buf_init(&out, REWRITTEN_MAX);
+	bool is_rewritten = tracker_rewrite(t, buf_peek(&line), &out);
+	tracker_to_client(t, f->sink, buf_peek(is_rewritten ? &out : &line));
+	on_reply(f, buf_peek(&line));
+	buf_finish(&out);
+	buf_finish(&line);
+	end_response(f);
+}
+
+/* The first n bytes of the input are a line to look at. */
+static void on_whole_line(struct feed *f, size_t n)
+{
+	struct span line = span_slice(f->in, 0, n);
+	struct buf out;
+	buf_init(&out, REWRITTEN_MAX);
+	if (tracker_rewrite(f->t, line, &out)) {
+		leave_out(f, n);
+		tracker_to_client(f->t, f->sink, buf_peek(&out));
+		buf_finish(&out);
+	} else {
+		pass(f, n);
+	}
+	on_reply(f, line);
+	end_response(f);
+}
+
+static void gather(struct feed *f)
+{
+	struct tracker *t = f->t;
+	bool is_whole;
+	size_t n = line_length(f->in, &is_whole);
+	size_t room = buf_free_space(&t->reply);
+	bool is_long = n > room;
+	bool added = buf_add(&t->reply, leave_out(f, is_long ? room : n));
+	assert(added);
+	(void)added;
+	if (begin_response(t, buf_peek(&t->reply))) {
+		release_gathered(f, is_whole && !is_long);
+	} else if (is_long) {
+		on_long_line(f);
+	} else if (is_whole) {
+		on_gathered_line(f);
+	}
+}
+
+static void on_start(struct feed *f)
+{
+	struct tracker *t = f->t;
+	if (buf_len(&t->reply) > 0) {
+		gather(f);
+		return;
+	}
+	if (begin_response(t, f->in)) {
+		return;
+	}
+	bool is_whole;
+	size_t n = line_length(f->in, &is_whole);
+	if (!is_whole || n > TRACKER_MAX_SERVER_LINE) {
+		gather(f);
+		return;
+	}
+	on_whole_line(f, n);
+}
+
+static void on_data(struct feed *f)
+{
+	bool is_whole;
+	size_t n = line_length(f->in, &is_whole);
+	on_data_text(f, pass(f, n), is_whole);
+}
+
+static void on_literal(struct feed *f)
+{
+	struct tracker *t = f->t;
+	assert(t->server_left > 0);
+	size_t n = t->server_left < f->in.n ? (size_t)t->server_left : f->in.n;
+	pass(f, n);
+	t->server_left -= n;
+	if (t->server_left == 0) {
+		t->server = SERVER_DATA;
+	}
+}
+
+static void on_text(struct feed *f)
+{
+	struct tracker *t = f->t;
+	bool is_whole;
+	size_t n = line_length(f->in, &is_whole);
+	if (t->server == SERVER_SWALLOW) {
+		leave_out(f, n);
+	} else {
+		pass(f, n);
+	}
+	if (!is_whole) {
+		return;
+	}
+	if (t->is_awaited) {
+		tracker_on_go_ahead(t, f->sink);
+	}
+	end_response(f);
+}
+
+static void step(struct feed *f)
+{
+	switch (f->t->server) {
+	case SERVER_START:
+		on_start(f);
+		break;
+	case SERVER_DATA:
+		on_data(f);
+		break;
+	case SERVER_LITERAL:
+		on_literal(f);
+		break;
+	case SERVER_TEXT:
+	case SERVER_SWALLOW:
+		on_text(f);
+		break;
+	}
+}
+
+static enum tracker_verdict verdict_of(struct tracker *t)
+{
+	if (t->client == CLIENT_FAILED) {
+		return TRACKER_FAILED;
+	}
+	if (t->client == CLIENT_ENDED) {
+		return TRACKER_LOGOUT;
+	}
+	if (t->has_bye) {
+		t->has_bye = false;
+		return TRACKER_SERVER_BYE;
+	}
+	if (t->is_blocked && !t->is_gone && tracker_can_read(t)) {
+		t->is_blocked = false;
+		return TRACKER_UNBLOCKED;
+	}
+	return TRACKER_MORE;
+}
+
+enum tracker_verdict tracker_server(
+	struct tracker *t, struct span *in, const struct tracker_sink *sink)
+{
+	struct feed f = {.t = t, .sink = sink, .in = *in, .run = in->p};
+	while (f.in.n > 0 && t->client != CLIENT_ENDED && t->client != CLIENT_FAILED) {
+		step(&f);
+	}
+	flush(&f);
+	*in = f.in;
+	return verdict_of(t);
+}
