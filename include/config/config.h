@@ -112,10 +112,18 @@ struct config {
 
 /*
  * Reads and checks a file. NULL: errors has at least one line. The caller owns one reference.
- * Certificates and map files are only checked for being readable: net/tls_context and route/table
- * report on their content through the same errors.
+ * Certificates are only checked for being readable: net/tls_context and route/table report on the
+ * content of certificates and map files through the same errors.
  */
 struct config *config_load(const char *file, struct config_errors *errors);
+
+/*
+ * The same, but with errors too the snapshot is handed out, so that the content of certificates and
+ * map files can be checked in the same run. Fit for nothing else: a default stands where a value was
+ * wrong, and a file that cannot be read is left out, so that nobody complains about it again. NULL:
+ * the file could not be parsed.
+ */
+struct config *config_load_to_check(const char *file, struct config_errors *errors);
 
 struct config *config_ref(struct config *c);
 void config_unref(

@@ -24,13 +24,14 @@ static bool is_given(const char *text)
 	return text[0] != '\0';
 }
 
-/* A file that is opened later must be there now. */
-static void check_readable(
+/* A file that is opened later must be there now. True: it is, or none is named. */
+static bool check_readable(
 	struct raw *r, struct config_place place, const char *key, const char *file)
 {
 	struct stat st;
+	size_t errors_before = r->errors->count;
 	if (!is_given(file)) {
-		return;
+		return true;
 	}
 	FILE *f = fopen(file, "re");
 	if (f == NULL || fstat(fileno(f), &st) != 0) {
@@ -42,6 +43,7 @@ static void check_readable(
 	if (f != NULL) {
 		fclose(f);
 	}
+	return r->errors->count == errors_before;
 }
 
 static bool is_sni_name(const char *name)
@@ -59,9 +61,6 @@ static bool is_sni_name(const char *name)
 static void put_pair_first(struct raw *r)
 {
 	struct config_tls *tls = &r->config->tls;
-	if (!is_given(r->pair.certificate)) {
-		return;
-	}
 	size_t count = tls->certificate_count;
 	tls->certificates = xrealloc(tls->certificates, (count + 1) * sizeof tls->certificates[0]);
 	memmove(tls->certificates + 1, tls->certificates, count * sizeof tls->certificates[0]);
@@ -86,12 +85,13 @@ static void check_named(struct raw *r, size_t i)
 		config_errors_add(r->errors, c->place, "tls.names",
 			"name, certificate and key must not be empty");
 	}
-	check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
+	(void)check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
 		"tls.names.certificate", c->certificate);
-	check_readable(r, raw_place_of(r, "tls.names", index, "key"), "tls.names.key", c->key);
+	(void)check_readable(
+		r, raw_place_of(r, "tls.names", index, "key"), "tls.names.key", c->key);
 }
 
-static void check_tls(struct raw *r)
+static void check_pair(struct raw *r)
 {
 	const struct config_tls *tls = &r->config->tls;
 	struct config_place certificate = raw_place_of(r, "tls", -1, "certificate");
@@ -105,14 +105,28 @@ static void check_tls(struct raw *r)
 		config_errors_add(r->errors, tls->place, "tls.certificate",
 			"missing: clients that ask for none of tls.names get this one");
 	}
-	check_readable(r, certificate, "tls.certificate", r->pair.certificate);
-	check_readable(r, key, "tls.key", r->pair.key);
-	check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"), "tls.ticket_key_file",
-		tls->ticket_key_file);
+	(void)check_readable(r, certificate, "tls.certificate", r->pair.certificate);
+	(void)check_readable(r, key, "tls.key", r->pair.key);
+}
+
+static void check_tls(struct raw *r)
+{
+	struct config_tls *tls = &r->config->tls;
+	size_t errors_before = r->errors->count;
+	check_pair(r);
 	for (size_t i = 0; i < tls->certificate_count; i++) {
 		check_named(r, i);
 	}
-	put_pair_first(r);
+	if (is_given(r->pair.certificate)) {
+		put_pair_first(r);
+	}
+	if (r->errors->count > errors_before) {
+		config_drop_certificates(tls); /* see config_load_to_check */
+	}
+	if (!check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"), "tls.ticket_key_file",
+		    tls->ticket_key_file)) {
+		tls->ticket_key_file[0] = '\0';
+	}
 }
 
 static bool is_repeated(const struct config *c, size_t i)
@@ -164,19 +178,28 @@ static void check_listeners(struct raw *r)
 static void check_authorities(struct raw *r)
 {
 	for (size_t i = 0; i < r->config->backend_count; i++) {
-		check_readable(r, raw_place_of(r, "backends", (int)i, "ca"), "backends.ca",
-			r->config->backends[i].ca);
+		struct config_backend *b = &r->config->backends[i];
+		if (!check_readable(
+			    r, raw_place_of(r, "backends", (int)i, "ca"), "backends.ca", b->ca)) {
+			b->tls = TLS_NONE; /* see config_load_to_check */
+		}
 	}
+}
+
+/* Users and groups may be given by number, which need not have a name (containers). */
+static bool is_number(const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0';
 }
 
 static void check_rights(struct raw *r)
 {
 	const struct config *c = r->config;
-	if (is_given(c->user) && getpwnam(c->user) == NULL) {
+	if (!is_number(c->user) && getpwnam(c->user) == NULL) {
 		config_errors_add(r->errors, raw_place_of(r, "user", -1, ""), "user",
 			"there is no user \"%s\"", c->user);
 	}
-	if (is_given(c->group) && getgrnam(c->group) == NULL) {
+	if (!is_number(c->group) && getgrnam(c->group) == NULL) {
 		config_errors_add(r->errors, raw_place_of(r, "group", -1, ""), "group",
 			"there is no group \"%s\"", c->group);
 	}

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "raw.h"
+
 static void free_listeners(struct config *c)
 {
 	for (size_t i = 0; i < c->listener_count; i++) {
@@ -14,7 +16,7 @@ static void free_listeners(struct config *c)
 	free(c->listeners);
 }
 
-static void free_tls(struct config_tls *tls)
+void config_drop_certificates(struct config_tls *tls)
 {
 	for (size_t i = 0; i < tls->certificate_count; i++) {
 		free(tls->certificates[i].name);
@@ -22,6 +24,13 @@ static void free_tls(struct config_tls *tls)
 		free(tls->certificates[i].key);
 	}
 	free(tls->certificates);
+	tls->certificates = NULL;
+	tls->certificate_count = 0;
+}
+
+static void free_tls(struct config_tls *tls)
+{
+	config_drop_certificates(tls);
 	free(tls->min_version);
 	free(tls->ciphers);
 	free(tls->ciphersuites);

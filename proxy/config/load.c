@@ -1,8 +1,9 @@
 /*
- * config_load: source (text with includes) -> libconfig's tree -> read by the schema -> resolve names
+ * The way: source (text with includes) -> libconfig's tree -> read by the schema -> resolve names
  * -> cross checks -> snapshot. A file that cannot be read or parsed ends the way early; all later
  * steps run whatever the ones before found, so that one run shows all errors.
  */
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/alloc.h"
@@ -29,23 +30,34 @@ static void take_files(struct raw *r)
 	r->source.file_count = 0;
 }
 
-struct config *config_load(const char *file, struct config_errors *errors)
+struct config *config_load_to_check(const char *file, struct config_errors *errors)
 {
 	struct config *c = xcalloc(1, sizeof *c);
 	struct raw r = {.config = c, .errors = errors};
-	size_t errors_before = errors->count;
 	atomic_init(&c->refs, 1);
 	c->file = xstrdup(file);
 	config_init(&r.tree);
-	if (source_read(&r.source, file, errors) && parse(&r)) {
+	bool is_parsed = source_read(&r.source, file, errors) && parse(&r);
+	if (is_parsed) {
 		raw_read(&r);
 		raw_resolve(&r);
 		raw_check(&r);
 	}
 	take_files(&r);
 	raw_finish(&r);
+	if (!is_parsed) {
+		config_unref(&c);
+	}
+	return c;
+}
+
+struct config *config_load(const char *file, struct config_errors *errors)
+{
+	size_t errors_before = errors->count;
+	struct config *c = config_load_to_check(file, errors);
 	if (errors->count > errors_before) {
 		config_unref(&c);
 	}
+	assert(c != NULL || errors->count > errors_before);
 	return c;
 }

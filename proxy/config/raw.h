@@ -58,6 +58,9 @@ void raw_resolve(struct raw *r);
 /* check.c: the rest of what one key alone cannot tell: files, users, what may be in clear. */
 void raw_check(struct raw *r);
 
+/* config.c: the certificates go, and their number is 0. */
+void config_drop_certificates(struct config_tls *tls);
+
 /* read.c: frees what was not moved into the config. */
 void raw_finish(struct raw *r);
 
