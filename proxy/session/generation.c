@@ -1,7 +1,7 @@
 /*
  * Making ready is one pass in which everything is tried, so that an operator sees all errors of the
- * map and of every certificate at once. Only a configuration that could not be read ends it early:
- * there is nothing to look at then.
+ * file, the map and every certificate at once. Only a configuration that could not be parsed ends it
+ * early: there is nothing to look at then.
  */
 #include "session/generation.h"
 
@@ -39,9 +39,10 @@ struct generation *generation_create(
 	const char *file, unsigned number, struct config_errors *errors)
 {
 	assert(number > 0);
-	struct config *config = config_load(file, errors);
+	size_t errors_before = errors->count;
+	struct config *config = config_load_to_check(file, errors);
 	if (config == NULL) {
-		assert(errors->count > 0);
+		assert(errors->count > errors_before);
 		return NULL;
 	}
 	struct generation *g = xcalloc(1, sizeof *g);
@@ -49,10 +50,11 @@ struct generation *generation_create(
 	g->number = number;
 	g->config = config;
 	g->routes = route_table_create(config, errors);
-	bool has_server_tls = make_server_tls(g, errors);
-	bool has_backend_tls = make_backend_tls(g, errors);
-	if (g->routes == NULL || !has_server_tls || !has_backend_tls) {
-		assert(errors->count > 0);
+	bool is_good = g->routes != NULL;
+	is_good = make_server_tls(g, errors) && is_good;
+	is_good = make_backend_tls(g, errors) && is_good;
+	if (!is_good || errors->count > errors_before) {
+		assert(errors->count > errors_before);
 		generation_unref(&g);
 	}
 	return g;
