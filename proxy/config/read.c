@@ -102,6 +102,7 @@ static void read_scalar(struct raw *r, const struct schema_key *key, const confi
 	union field v;
 	if (s == NULL || !read_given(r, key, s, &v)) {
 		if (s == NULL && key->initial == NULL) {
+			assert(group != NULL); /* nothing at the top of the file must be given */
 			complain(r, raw_place(r, group), "", key->path, "missing");
 		}
 		field_initial(key, &v);
