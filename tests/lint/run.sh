@@ -3,7 +3,6 @@
 # fails the whole.
 set -u
 here=$(dirname "$0")
-flags="-std=c11 -D_GNU_SOURCE -Iinclude -Itests $(pkg-config --cflags libuv openssl libconfig libpcre2-8)"
 failed=0
 
 check()
@@ -31,17 +30,7 @@ format()
 
 tidy()
 {
-	checks='-*,bugprone-*,cert-*'
-	checks+=',-bugprone-easily-swappable-parameters'  # every (length, count) pair
-	checks+=',-bugprone-reserved-identifier,-cert-dcl37-c,-cert-dcl51-cpp'  # _GNU_SOURCE, cmocka
-	checks+=',-bugprone-branch-clone'  # switch arms that happen to agree
-	checks+=',-bugprone-narrowing-conversions'  # -Wconversion by another name
-	checks+=',-cert-err33-c'  # each unchecked fprintf(stderr)
-	checks+=',-bugprone-not-null-terminated-result'  # memchr on bytes that are no string
-	export checks flags
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	sources | xargs -0 -r -n 4 -P "$(nproc)" bash -c \
-		'clang-tidy --quiet --warnings-as-errors="*" --checks="$checks" "$@" -- $flags' tidy
+	sources | xargs -0 -r -n 1 -P "$(nproc)" "$here/tidy.sh"
 }
 
 cpp_check()
