@@ -1,0 +1,62 @@
+/*
+ * A TLS connection without a socket: bytes in, bytes out.
+ *
+ * OpenSSL reads from the span that the caller has just received and writes behind what the given
+ * buffer holds (a custom BIO); between two calls nothing is kept but what belongs to an incomplete
+ * record. So it is tested without sockets and moves between threads with its stream.
+ *
+ * Not thread-safe; owned by whoever created it. Each call that takes `in` shrinks it by what was used.
+ */
+#ifndef IMAPMUX_NET_TLS_H
+#define IMAPMUX_NET_TLS_H
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "net/tls_context.h"
+
+struct tls;
+
+enum tls_result {
+	TLS_DONE,   /* did what was asked */
+	TLS_MORE,   /* all of `in` is used; call again with what comes next */
+	TLS_END,    /* the peer has closed its direction (close_notify) */
+	TLS_FAILED, /* dead: tls_fail and tls_detail say why; an alert may stand in out */
+};
+
+/*
+ * The client role sends the name as SNI and verifies it (an IP literal is verified only). Where the
+ * context verifies, a missing name fails the handshake: a chain to any name proves nothing.
+ */
+struct tls *tls_create(struct tls_context *context, bool is_server, const char *server_name);
+void tls_destroy(struct tls **t);
+
+/* Goes on with the handshake; TLS_DONE (once), TLS_MORE or TLS_FAILED. The client role begins with an
+ * empty in. After TLS_DONE in may hold the first bytes of the conversation. */
+enum tls_result tls_handshake(struct tls *t, struct span *in, struct buf *out);
+
+/*
+ * Decrypts into to[0..room), as many records as fit; *got is how much, also with TLS_END and
+ * TLS_FAILED. TLS_DONE: the room is full, there may be more. Answers of the protocol (key update)
+ * go to out.
+ */
+enum tls_result tls_read(
+	struct tls *t, struct span *in, uint8_t *to, size_t room, size_t *got, struct buf *out);
+
+/* Encrypts all of it; TLS_DONE or TLS_FAILED (the cap of out was reached: FAIL_SLOW_READER). Only
+ * after the handshake. */
+enum tls_result tls_write(struct tls *t, struct span plain, struct buf *out);
+
+/* Appends close_notify, once; nothing when the handshake was not completed or something failed. */
+void tls_close_notify(struct tls *t, struct buf *out);
+
+/* Why it is dead. The code says which side it talks to: FAIL_CLIENT_TLS in the server role,
+ * FAIL_SERVER_TLS or FAIL_SERVER_VERIFY in the client role. The detail is OpenSSL's reason. */
+enum fail tls_fail(const struct tls *t);
+const char *tls_detail(const struct tls *t);
+
+/* "TLSv1.3", "TLS_AES_128_GCM_SHA256", and whether a ticket saved the full handshake. */
+const char *tls_version(const struct tls *t);
+const char *tls_cipher(const struct tls *t);
+bool tls_is_resumed(const struct tls *t);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * The stream: creation, events, failure, closing.
+ *
+ * Happy path: stream_create, (handshake,) on_open, on_data ..., stream_close, output leaves, FIN, the
+ * peer's FIN, uv_close, on_closed. Failure: stream_fail notes why, on_failed comes at the end of the
+ * turn, the owner closes. Nothing is freed before the uv close callback, so no frame below holds a
+ * stale stream, and an owner may close from inside any event.
+ */
+#include "stream_priv.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+#define TO_END (SM_TO(STREAM_FAILED) | SM_TO(STREAM_FLUSHING) | SM_TO(STREAM_CLOSED))
+
+const struct sm_state stream_states[] = {
+	[STREAM_OPENING] = {"OPENING", SM_TO(STREAM_OPEN) | SM_TO(STREAM_HANDSHAKE) | TO_END},
+	[STREAM_HANDSHAKE] = {"HANDSHAKE", SM_TO(STREAM_OPEN) | TO_END},
+	[STREAM_OPEN] = {"OPEN", SM_TO(STREAM_HANDSHAKE) | TO_END},
+	[STREAM_FAILED] = {"FAILED", SM_TO(STREAM_CLOSED)},
+	[STREAM_FLUSHING] = {"FLUSHING", SM_TO(STREAM_DRAINING) | SM_TO(STREAM_CLOSED)},
+	[STREAM_DRAINING] = {"DRAINING", SM_TO(STREAM_CLOSED)},
+	[STREAM_CLOSED] = {"CLOSED", 0},
+};
+
+/* Room for the records that 1-byte writes become; the real bound is STREAM_OUT_MAX. */
+enum { OUT_CAP = 2 * STREAM_OUT_MAX };
+
+bool stream_is_live(const struct stream *s)
+{
+	return s->state == STREAM_OPENING || s->state == STREAM_HANDSHAKE ||
+	       s->state == STREAM_OPEN;
+}
+
+void stream_owe(struct stream *s, enum stream_event event)
+{
+	assert(stream_is_live(s) || event == EVENT_FAILED);
+	s->owed |= event;
+	net_loop_defer(s->loop, &s->deliver);
+}
+
+/* Each event may close the stream, so each asks again whether there is somebody to tell. */
+static void deliver(void *stream)
+{
+	struct stream *s = stream;
+	unsigned owed = s->owed;
+	s->owed = 0;
+	if ((owed & EVENT_OPEN) && s->state == STREAM_OPENING) {
+		sm_move(stream_states, &s->state, STREAM_OPEN);
+		s->events->on_open(s->owner);
+	}
+	if ((owed & EVENT_DATA) && s->state == STREAM_OPEN && !s->is_paused) {
+		stream_give_kept(s);
+	}
+	if ((owed & EVENT_DRAINED) && stream_is_live(s)) {
+		s->events->on_drained(s->owner);
+	}
+	if ((owed & EVENT_FAILED) && s->state == STREAM_FAILED) {
+		s->events->on_failed(s->owner, s->why, s->detail);
+	}
+	stream_update_reading(s);
+}
+
+void stream_fail(struct stream *s, enum fail why, const char *detail)
+{
+	if (!stream_is_live(s)) {
+		if (s->state == STREAM_FLUSHING || s->state == STREAM_DRAINING) {
+			stream_shut(s);
+		}
+		return;
+	}
+	sm_move(stream_states, &s->state, STREAM_FAILED);
+	s->why = why;
+	s->detail = xstrdup(detail);
+	s->owed = 0;
+	stream_update_reading(s);
+	stream_owe(s, EVENT_FAILED);
+}
+
+void stream_fail_io(struct stream *s, int uv_error)
+{
+	stream_fail(s, s->is_server ? FAIL_CLIENT_IO : FAIL_SERVER_IO, uv_strerror(uv_error));
+}
+
+/* Creation. */
+
+static void on_linger_over(void *stream)
+{
+	stream_shut(stream);
+}
+
+static void destroy(struct stream *s)
+{
+	net_loop_release(s->loop);
+	tls_destroy(&s->tls);
+	buf_finish(&s->unread);
+	buf_finish(&s->undecoded);
+	buf_finish(&s->gathered);
+	buf_finish(&s->out);
+	assert(s->sending == NULL);
+	free(s->detail);
+	free(s);
+}
+
+static void on_closed_unused(uv_handle_t *handle)
+{
+	destroy(handle->data);
+}
+
+/* TCP or unix: the two kinds of descriptor that listener and dial hand out. */
+static int open_handle(struct stream *s, int fd)
+{
+	int domain = AF_UNSPEC;
+	socklen_t size = sizeof domain;
+	int failed = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 ? 0 : UV_EBADF;
+	if (domain == AF_UNIX) {
+		uv_pipe_init(&s->loop->uv, &s->uv.pipe, 0);
+		return uv_pipe_open(&s->uv.pipe, fd);
+	}
+	uv_tcp_init(&s->loop->uv, &s->uv.tcp);
+	return failed != 0 ? failed : uv_tcp_open(&s->uv.tcp, fd);
+}
+
+static void init_buffers(struct stream *s)
+{
+	buf_init(&s->unread, NET_READ_SIZE);
+	buf_init(&s->undecoded, NET_READ_SIZE);
+	buf_init(&s->gathered, STREAM_OUT_MAX);
+	buf_init(&s->out, OUT_CAP);
+}
+
+struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state state,
+	const struct stream_events *events, void *owner)
+{
+	assert(net_loop_is_mine(loop));
+	assert(events->on_open && events->on_data && events->on_drained);
+	assert(events->on_eof && events->on_failed && events->on_closed);
+	struct stream *s = xcalloc(1, sizeof *s);
+	s->loop = loop;
+	s->state = state;
+	s->events = events;
+	s->owner = owner;
+	init_buffers(s);
+	net_task_init(&s->deliver, deliver, s);
+	net_task_init(&s->flush, stream_flush, s);
+	wheel_timer_init(&s->linger, on_linger_over, s);
+	net_loop_hold(loop);
+	int error = open_handle(s, fd);
+	s->uv.handle.data = s;
+	if (error != 0) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		uv_close(&s->uv.handle, on_closed_unused);
+		return NULL;
+	}
+	return s;
+}
+
+struct stream *stream_create(struct net_loop *loop, int fd, const struct stream_options *options,
+	const struct stream_events *events, void *owner)
+{
+	struct stream *s = stream_make(loop, fd, STREAM_OPENING, events, owner);
+	if (s == NULL) {
+		return NULL;
+	}
+	s->is_server = options->is_server;
+	if (options->tls != NULL) {
+		stream_tls_begin(s, options);
+	} else {
+		stream_owe(s, EVENT_OPEN);
+	}
+	return s;
+}
+
+void stream_set_owner(struct stream *s, const struct stream_events *events, void *owner)
+{
+	assert(net_loop_is_mine(s->loop));
+	s->events = events;
+	s->owner = owner;
+}
+
+/* Closing. */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct stream *s = handle->data;
+	s->events->on_closed(s->owner);
+	destroy(s);
+}
+
+void stream_shut(struct stream *s)
+{
+	assert(s->state != STREAM_CLOSED);
+	sm_move(stream_states, &s->state, STREAM_CLOSED);
+	s->owed = 0;
+	net_task_cancel(&s->deliver);
+	net_task_cancel(&s->flush);
+	net_loop_disarm(s->loop, &s->linger);
+	uv_close(&s->uv.handle, on_handle_closed);
+}
+
+void stream_close(struct stream *s, uint64_t linger_ms)
+{
+	assert(net_loop_is_mine(s->loop));
+	if (s->state == STREAM_CLOSED) {
+		return;
+	}
+	if (linger_ms == 0 || s->state == STREAM_FAILED) {
+		stream_shut(s);
+		return;
+	}
+	if (stream_is_live(s)) {
+		if (s->tls != NULL && s->state == STREAM_OPEN) {
+			stream_tls_seal(s);
+			/* Full output: the peer learns of the end by the FIN alone. */
+			tls_close_notify(s->tls, &s->out);
+		}
+		if (!stream_is_live(s)) {
+			stream_shut(s);
+			return;
+		}
+		buf_clear(&s->gathered);
+		sm_move(stream_states, &s->state, STREAM_FLUSHING);
+		s->owed = 0;
+		net_task_cancel(&s->deliver);
+		stream_update_reading(s);
+		stream_flush_later(s);
+	} else if (wheel_is_armed(&s->linger) &&
+		   s->linger.due_ms <= net_loop_now(s->loop) + linger_ms) {
+		return;
+	}
+	net_loop_arm(s->loop, &s->linger, linger_ms);
+}
+
+/* Names. */
+
+static struct stream_name name_of(const struct sockaddr_storage *a)
+{
+	struct stream_name name = {.address = "unix", .port = "0"};
+	const struct sockaddr_in *v4 = (const void *)a;
+	const struct sockaddr_in6 *v6 = (const void *)a;
+	if (a->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, name.address, sizeof name.address);
+		snprintf(name.port, sizeof name.port, "%u", ntohs(v4->sin_port));
+	} else if (a->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, name.address, sizeof name.address);
+		snprintf(name.port, sizeof name.port, "%u", ntohs(v6->sin6_port));
+	}
+	return name;
+}
+
+static struct stream_name ask_name(
+	const struct stream *s, int ask(int, struct sockaddr *, socklen_t *))
+{
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof a;
+	uv_os_fd_t fd = -1;
+	if (s->uv.handle.type == UV_NAMED_PIPE) {
+		a.ss_family = AF_UNIX;
+	} else if (uv_fileno(&s->uv.handle, &fd) != 0 ||
+		   ask(fd, (struct sockaddr *)&a, &size) != 0) {
+		return (struct stream_name){.address = "", .port = "0"};
+	}
+	return name_of(&a);
+}
+
+struct stream_name stream_peer_name(const struct stream *s)
+{
+	return ask_name(s, getpeername);
+}
+
+struct stream_name stream_local_name(const struct stream *s)
+{
+	return ask_name(s, getsockname);
+}

@@ -1,0 +1,352 @@
+/*
+ * Reading and writing of a stream.
+ *
+ * In: socket -> loop->scratch -> (TLS -> loop->plain ->) on_data. Only what the owner does not want yet
+ * is copied. While he is paused the descriptor is not read, so the kernel's window stops the peer.
+ *
+ * Out: small writes gather until the end of the turn; a large one goes to the kernel from where it
+ * stands, and only what the kernel refuses is copied. What is refused at the end of a turn becomes one
+ * uv_write; a further one follows when that has left, so the order is plain to see.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "stream_priv.h"
+
+enum {
+	/* From here on a system call of its own costs less than copying. */
+	STREAM_LARGE = 16384,
+	/* A sign-in arrives in short reads; after these the shared buffers are wiped (law 6). A
+	 * password in a longer read stays until the next read, in memory that no core dump shows. */
+	STREAM_WIPE = 4096,
+};
+
+/* Reading. */
+
+static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf)
+{
+	(void)hint;
+	struct stream *s = handle->data;
+	*buf = uv_buf_init((char *)s->loop->scratch, NET_READ_SIZE);
+}
+
+static void wipe_short(uint8_t *p, size_t n)
+{
+	if (n <= STREAM_WIPE) {
+		secret_wipe(p, n);
+	}
+}
+
+void stream_give(struct stream *s, struct span in)
+{
+	assert(!s->is_giving);
+	assert(s->state == STREAM_OPEN && !s->is_paused);
+	s->is_giving = true;
+	size_t used = s->events->on_data(s->owner, in);
+	s->is_giving = false;
+	assert(used <= in.n);
+	struct span rest = span_slice(in, used, in.n);
+	if (s->state == STREAM_HANDSHAKE && rest.n > 0) {
+		/* on_data began TLS: what stood behind the command was to be taken for the secure part
+		 * (CVE-2011-0411). */
+		stream_fail(s, s->is_server ? FAIL_STARTTLS_INJECTED : FAIL_SERVER_INJECTED,
+			"bytes behind STARTTLS in clear");
+	} else if (s->state == STREAM_OPEN && rest.n > 0) {
+		s->is_paused = true;
+		if (!buf_add(&s->unread, rest)) {
+			abort(); /* unread was empty and holds a whole read */
+		}
+	}
+	if (in.p == s->loop->plain || in.p == s->loop->scratch) {
+		wipe_short((uint8_t *)(uintptr_t)in.p, in.n);
+	}
+}
+
+static void give_unread(struct stream *s)
+{
+	/* Out of the stream while it is shown, so that stream_give may keep the rest. */
+	struct buf showing;
+	buf_init(&showing, s->unread.cap);
+	buf_move(&showing, &s->unread);
+	stream_give(s, buf_peek(&showing));
+	buf_finish(&showing);
+}
+
+void stream_give_kept(struct stream *s)
+{
+	if (buf_len(&s->unread) > 0) {
+		give_unread(s);
+	}
+	if (s->tls != NULL && s->state == STREAM_OPEN && !s->is_paused) {
+		stream_tls_give_kept(s);
+	}
+	if (s->reading == READING_ENDED) {
+		stream_end_of_input(s);
+	}
+}
+
+/* FIN or close_notify: told when all data were. */
+void stream_end_of_input(struct stream *s)
+{
+	if (s->reading == READING_ON) {
+		uv_read_stop(&s->uv.stream);
+	}
+	s->reading = s->reading == READING_TOLD ? READING_TOLD : READING_ENDED;
+	if (s->state == STREAM_HANDSHAKE) {
+		stream_fail(s, s->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS,
+			"closed during the TLS handshake");
+	} else if (s->state == STREAM_DRAINING) {
+		stream_shut(s);
+	} else if (s->state == STREAM_OPEN && !s->is_paused && s->reading == READING_ENDED) {
+		s->reading = READING_TOLD;
+		s->events->on_eof(s->owner);
+	}
+}
+
+static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
+{
+	struct stream *s = handle->data;
+	(void)buf;
+	assert(s->state != STREAM_CLOSED);
+	if (n == UV_EOF) {
+		stream_end_of_input(s);
+		return;
+	}
+	if (n < 0) {
+		stream_fail_io(s, (int)n);
+		return;
+	}
+	struct span in = span_of(s->loop->scratch, (size_t)n);
+	if (n == 0 || !stream_is_live(s)) {
+		return; /* closing: read only so that the peer is not reset */
+	}
+	assert(buf_len(&s->unread) == 0 && buf_len(&s->undecoded) == 0);
+	if (s->tls != NULL) {
+		stream_tls_received(s, in);
+	} else {
+		stream_give(s, in);
+	}
+	stream_update_reading(s);
+}
+
+static bool wants_input(const struct stream *s)
+{
+	switch ((enum stream_state)s->state) {
+	case STREAM_HANDSHAKE:
+	case STREAM_FLUSHING:
+	case STREAM_DRAINING:
+		return true;
+	case STREAM_OPEN:
+		/* Kept bytes are given before anything new is read. */
+		return !s->is_paused && !(s->owed & EVENT_DATA);
+	case STREAM_OPENING:
+	case STREAM_FAILED:
+	case STREAM_CLOSED:
+		break;
+	}
+	return false;
+}
+
+void stream_update_reading(struct stream *s)
+{
+	bool wants = wants_input(s);
+	if (wants && s->reading == READING_OFF) {
+		s->reading = READING_ON;
+		int error = uv_read_start(&s->uv.stream, on_alloc, on_read);
+		if (error != 0) {
+			s->reading = READING_ENDED;
+			stream_fail_io(s, error);
+		}
+	} else if (!wants && s->reading == READING_ON) {
+		s->reading = READING_OFF;
+		uv_read_stop(&s->uv.stream);
+	}
+}
+
+void stream_pause(struct stream *s)
+{
+	assert(net_loop_is_mine(s->loop));
+	s->is_paused = true;
+	stream_update_reading(s);
+}
+
+void stream_resume(struct stream *s)
+{
+	assert(net_loop_is_mine(s->loop));
+	if (!s->is_paused) {
+		return;
+	}
+	s->is_paused = false;
+	if (stream_is_live(s)) {
+		stream_owe(s, EVENT_DATA);
+	}
+}
+
+size_t stream_unread(const struct stream *s)
+{
+	return buf_len(&s->unread);
+}
+
+/* Writing. */
+
+size_t stream_pending(const struct stream *s)
+{
+	size_t sending = s->sending != NULL ? uv_stream_get_write_queue_size(&s->uv.stream) : 0;
+	return sending + buf_len(&s->out) + buf_len(&s->gathered);
+}
+
+void stream_check_output(struct stream *s)
+{
+	if (!stream_is_live(s)) {
+		return;
+	}
+	size_t pending = stream_pending(s);
+	if (pending > STREAM_OUT_MAX) {
+		stream_fail(s, FAIL_SLOW_READER, "does not read");
+	} else if (pending > STREAM_HIGH_WATER && s->drain == DRAIN_SILENT) {
+		s->drain = DRAIN_AT_LOW;
+	} else if ((pending <= STREAM_LOW_WATER && s->drain == DRAIN_AT_LOW) ||
+		   (pending == 0 && s->drain == DRAIN_AT_ZERO)) {
+		s->drain = DRAIN_SILENT;
+		stream_owe(s, EVENT_DRAINED);
+	}
+}
+
+void stream_want_drained(struct stream *s)
+{
+	assert(net_loop_is_mine(s->loop));
+	s->drain = DRAIN_AT_ZERO;
+	stream_check_output(s);
+}
+
+bool stream_try(struct stream *s, struct span *more)
+{
+	struct span first = buf_peek(&s->out);
+	uv_buf_t bufs[2] = {
+		uv_buf_init((char *)(uintptr_t)first.p, (unsigned)first.n),
+		uv_buf_init((char *)(uintptr_t)more->p, (unsigned)more->n),
+	};
+	unsigned skip = first.n == 0 ? 1 : 0;
+	unsigned count = (more->n > 0 ? 2 : 1) - skip;
+	if (first.n + more->n == 0 || s->sending != NULL) {
+		return true;
+	}
+	int n = uv_try_write(&s->uv.stream, bufs + skip, count);
+	if (n < 0 && n != UV_EAGAIN) {
+		stream_fail_io(s, n);
+		return false;
+	}
+	size_t written = n > 0 ? (size_t)n : 0;
+	size_t of_first = written < first.n ? written : first.n;
+	if (of_first > 0) {
+		buf_consume(&s->out, of_first);
+	}
+	*more = span_slice(*more, written - of_first, more->n);
+	return true;
+}
+
+void stream_flush_later(struct stream *s)
+{
+	if (s->sending == NULL) {
+		net_loop_at_end(s->loop, &s->flush);
+	}
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct stream *s = request->handle->data;
+	assert(request == &s->sending->request);
+	buf_finish(&s->sending->bytes);
+	free(s->sending);
+	s->sending = NULL;
+	if (s->state == STREAM_CLOSED) {
+		return;
+	}
+	if (status < 0) {
+		stream_fail_io(s, status);
+	} else if (s->state != STREAM_FAILED) {
+		stream_flush(s);
+	}
+}
+
+/* The kernel is full: libuv waits for it. */
+static void send_rest(struct stream *s)
+{
+	struct stream_sending *sending = xcalloc(1, sizeof *sending);
+	buf_init(&sending->bytes, s->out.cap);
+	buf_move(&sending->bytes, &s->out);
+	struct span rest = buf_peek(&sending->bytes);
+	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)rest.p, (unsigned)rest.n);
+	s->sending = sending;
+	int error = uv_write(&sending->request, &s->uv.stream, &buf, 1, on_written);
+	if (error != 0) {
+		s->sending = NULL;
+		buf_finish(&sending->bytes);
+		free(sending);
+		stream_fail_io(s, error);
+	}
+}
+
+static void end_output(struct stream *s)
+{
+	uv_os_fd_t fd = -1;
+	if (s->reading >= READING_ENDED || uv_fileno(&s->uv.handle, &fd) != 0 ||
+		shutdown(fd, SHUT_WR) != 0) {
+		stream_shut(s);
+		return;
+	}
+	sm_move(stream_states, &s->state, STREAM_DRAINING);
+	stream_update_reading(s);
+}
+
+void stream_flush(void *stream)
+{
+	struct stream *s = stream;
+	struct span none = {0};
+	if (s->sending != NULL || s->state == STREAM_FAILED) {
+		return;
+	}
+	if (s->tls != NULL && s->state == STREAM_OPEN) {
+		stream_tls_seal(s);
+	}
+	if (s->state == STREAM_FAILED || !stream_try(s, &none)) {
+		return;
+	}
+	if (buf_len(&s->out) > 0) {
+		send_rest(s);
+	}
+	if (s->state == STREAM_FLUSHING && stream_pending(s) == 0) {
+		end_output(s);
+	}
+	stream_check_output(s);
+}
+
+static void write_plain(struct stream *s, struct span bytes)
+{
+	if (bytes.n >= STREAM_LARGE && !stream_try(s, &bytes)) {
+		return;
+	}
+	if (bytes.n > 0 && !buf_add(&s->out, bytes)) {
+		stream_fail(s, FAIL_SLOW_READER, "does not read");
+	}
+}
+
+void stream_write(struct stream *s, struct span bytes)
+{
+	assert(net_loop_is_mine(s->loop));
+	if (!stream_is_live(s) || bytes.n == 0) {
+		return; /* the owner has been told, or is about to be */
+	}
+	if (s->tls != NULL) {
+		stream_tls_write(s, bytes);
+	} else {
+		write_plain(s, bytes);
+	}
+	if (buf_len(&s->out) + buf_len(&s->gathered) > 0) {
+		stream_flush_later(s);
+	}
+	stream_check_output(s);
+}

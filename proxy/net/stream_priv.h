@@ -1,0 +1,122 @@
+/*
+ * What the sources of a stream share: stream.c (the object and its events), stream_io.c (reading and
+ * writing), stream_tls.c (what TLS adds to both), carry.c (moving it). See net/stream.h.
+ *
+ *	          plain                    start_tls
+ *	 create ────────> OPENING ──> OPEN ─────────> HANDSHAKE
+ *	    └────────────────────────> ^ └──────<────────┘
+ *	          TLS: HANDSHAKE ──────┘
+ *	 any of them ──error──> FAILED ──close──> CLOSED
+ *	 any of them ──close──> FLUSHING ──sent──> DRAINING ──EOF, error, time──> CLOSED
+ */
+#ifndef IMAPMUX_NET_STREAM_PRIV_H
+#define IMAPMUX_NET_STREAM_PRIV_H
+
+#include "base/buf.h"
+#include "base/sm.h"
+#include "net/stream.h"
+#include "net/tls.h"
+
+enum stream_state {
+	STREAM_OPENING,   /* plain: on_open is owed */
+	STREAM_HANDSHAKE, /* TLS: reading whatever the owner says, writes wait in gathered */
+	STREAM_OPEN,      /* bytes go both ways */
+	STREAM_FAILED,    /* dead; on_failed is owed or told; waits for stream_close */
+	STREAM_FLUSHING,  /* stream_close: output leaves, input is dropped */
+	STREAM_DRAINING,  /* our FIN is sent: closing now would reset what the peer has not read */
+	STREAM_CLOSED,    /* uv_close called */
+};
+
+extern const struct sm_state stream_states[];
+
+/* Events owed to the owner: bits of stream.owed. */
+enum stream_event {
+	EVENT_OPEN = 1,
+	EVENT_DATA = 2, /* resumed: kept bytes, then an EOF that waits behind them */
+	EVENT_DRAINED = 4,
+	EVENT_FAILED = 8,
+};
+
+enum stream_reading {
+	READING_OFF,
+	READING_ON,
+	READING_ENDED, /* FIN or close_notify seen */
+	READING_TOLD,  /* and on_eof called */
+};
+
+enum stream_drain {
+	DRAIN_SILENT,
+	DRAIN_AT_LOW,  /* the high mark was passed */
+	DRAIN_AT_ZERO, /* stream_want_drained */
+};
+
+/* Output that the kernel did not take at once; lives until it does. */
+struct stream_sending {
+	uv_write_t request;
+	struct buf bytes;
+};
+
+struct stream {
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} uv;
+	struct net_loop *loop;
+	const struct stream_events *events;
+	void *owner;
+	int state;     /* enum stream_state */
+	unsigned owed; /* EVENT_* */
+	enum stream_reading reading;
+	enum stream_drain drain;
+	enum fail why;
+	bool is_server; /* whose fault: a client's or a server's */
+	bool is_paused;
+	bool is_giving; /* inside on_data */
+	char *detail;   /* of the failure */
+	struct net_task deliver;
+	struct net_task flush;
+	struct wheel_timer linger;
+	struct tls *tls;                /* NULL: plain */
+	struct buf unread;              /* given to on_data and not used, or not yet given */
+	struct buf undecoded;           /* TLS: received, but nobody wanted the plaintext yet */
+	struct buf gathered;            /* TLS: small writes of this turn, to become one record */
+	struct buf out;                 /* for the kernel, in order */
+	struct stream_sending *sending; /* on its way, before out */
+};
+
+/* stream.c: the object. */
+
+/* A stream on the descriptor in the given state, without events owed. NULL: fd is closed. */
+struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state state,
+	const struct stream_events *events, void *owner);
+void stream_owe(struct stream *s, enum stream_event event);
+bool stream_is_live(const struct stream *s); /* neither failed nor closing */
+/* The stream is dead. Output that is left is dropped. A closing stream closes. */
+void stream_fail(struct stream *s, enum fail why, const char *detail);
+void stream_fail_io(struct stream *s, int uv_error);
+void stream_shut(struct stream *s); /* CLOSED, whatever was pending */
+
+/* stream_io.c: reading and writing. */
+
+void stream_update_reading(struct stream *s);
+/* Plaintext for the owner; keeps what he does not use. */
+void stream_give(struct stream *s, struct span in);
+void stream_give_kept(struct stream *s); /* after a resume */
+void stream_end_of_input(struct stream *s);
+void stream_flush(void *stream);
+void stream_flush_later(struct stream *s);
+/* Tries to write out and then more; drops from both what was written. False: the stream failed. */
+bool stream_try(struct stream *s, struct span *more);
+void stream_check_output(struct stream *s); /* high mark, cap, owed on_drained */
+
+/* stream_tls.c. */
+
+void stream_tls_begin(struct stream *s, const struct stream_options *options);
+void stream_tls_received(struct stream *s, struct span in);
+void stream_tls_give_kept(struct stream *s);
+void stream_tls_write(struct stream *s, struct span bytes);
+void stream_tls_seal(struct stream *s); /* encrypts what was gathered */
+
+#endif

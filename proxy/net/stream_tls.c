@@ -1,0 +1,214 @@
+/*
+ * What TLS adds to a stream: the handshake in, decrypting in, encrypting out.
+ *
+ * Small writes of a turn are gathered in clear and become one record at its end: a record for each
+ * would cost 22 bytes and an encryption each. When nothing waits, a stream encrypts into memory that it
+ * borrows from the loop and that is its own again only if the kernel refuses a rest.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "stream_priv.h"
+
+/* More than a record is not gathered, it is encrypted at once. */
+enum { GATHER_MAX = 16384 };
+
+/* The alert for the peer should leave before the owner closes; one try, it is a courtesy. */
+static void fail_tls(struct stream *s)
+{
+	struct span none = {0};
+	if (s->sending == NULL && !stream_try(s, &none)) {
+		return;
+	}
+	stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
+}
+
+static void shake_hands(struct stream *s, struct span *in)
+{
+	enum tls_result result = tls_handshake(s->tls, in, &s->out);
+	if (buf_len(&s->out) > 0) {
+		stream_flush_later(s);
+	}
+	if (result == TLS_FAILED) {
+		fail_tls(s);
+	} else if (result == TLS_DONE) {
+		sm_move(stream_states, &s->state, STREAM_OPEN);
+		if (buf_len(&s->gathered) > 0) {
+			stream_flush_later(s);
+		}
+		s->events->on_open(s->owner);
+	}
+}
+
+void stream_tls_begin(struct stream *s, const struct stream_options *options)
+{
+	assert(s->tls == NULL && options->tls != NULL);
+	assert(buf_len(&s->gathered) == 0);
+	sm_move(stream_states, &s->state, STREAM_HANDSHAKE);
+	s->is_server = options->is_server;
+	s->owed &= ~(unsigned)(EVENT_OPEN | EVENT_DATA);
+	s->tls = tls_create(options->tls, options->is_server, options->server_name);
+	if (!options->is_server) {
+		/* The ClientHello; nothing can be answered yet, so no event comes from here. */
+		struct span none = {0};
+		shake_hands(s, &none);
+	}
+	if (s->state == STREAM_HANDSHAKE && s->reading >= READING_ENDED) {
+		stream_end_of_input(s);
+	}
+	stream_update_reading(s);
+}
+
+bool stream_start_tls(struct stream *s, const struct stream_options *options)
+{
+	assert(net_loop_is_mine(s->loop));
+	assert(s->tls == NULL);
+	if (!stream_is_live(s)) {
+		return true; /* on_failed comes or has come */
+	}
+	if (!s->is_giving && buf_len(&s->unread) > 0) {
+		return false;
+	}
+	s->is_paused = false;
+	stream_tls_begin(s, options);
+	return true;
+}
+
+/* Decrypts and gives until the input is used up or the owner has enough. */
+static void decrypt(struct stream *s, struct span *in)
+{
+	uint8_t *plain = s->loop->plain;
+	enum tls_result result = TLS_DONE;
+	while (result == TLS_DONE && s->state == STREAM_OPEN && !s->is_paused) {
+		size_t got = 0;
+		result = tls_read(s->tls, in, plain, NET_READ_SIZE, &got, &s->out);
+		if (buf_len(&s->out) > 0) {
+			stream_flush_later(s);
+		}
+		if (got > 0) {
+			stream_give(s, span_of(plain, got));
+		}
+	}
+	if (result == TLS_END) {
+		in->n = 0; /* RFC 8446 section 6.1: what follows close_notify is ignored */
+		if (stream_is_live(s)) {
+			stream_end_of_input(s);
+		}
+	} else if (result == TLS_FAILED && stream_is_live(s)) {
+		fail_tls(s);
+	}
+}
+
+void stream_tls_received(struct stream *s, struct span in)
+{
+	if (s->state == STREAM_HANDSHAKE) {
+		shake_hands(s, &in);
+	}
+	if (s->state == STREAM_OPEN && !s->is_paused) {
+		decrypt(s, &in);
+	}
+	if (s->state == STREAM_OPEN && in.n > 0 && !buf_add(&s->undecoded, in)) {
+		abort(); /* undecoded was empty and holds a whole read */
+	}
+}
+
+void stream_tls_give_kept(struct stream *s)
+{
+	struct buf kept;
+	buf_init(&kept, s->undecoded.cap);
+	buf_move(&kept, &s->undecoded);
+	/* Also with nothing kept: OpenSSL may hold the rest of a record. */
+	struct span in = buf_peek(&kept);
+	stream_tls_received(s, in);
+	buf_finish(&kept);
+}
+
+static struct span take_front(struct span *from, size_t most)
+{
+	struct span front = {0};
+	span_take_bytes(from, from->n < most ? from->n : most, &front);
+	return front;
+}
+
+/* Encrypts behind out, which must not be borrowed. */
+static bool encrypt_behind(struct stream *s, struct span plain)
+{
+	if (tls_write(s->tls, plain, &s->out) == TLS_FAILED) {
+		stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
+		return false;
+	}
+	return true;
+}
+
+/* Encrypts into the loop's memory and writes from there; the stream owns only what is left. */
+static bool encrypt_through(struct stream *s, struct span plain)
+{
+	struct buf *lent = &s->loop->cipher;
+	enum tls_result result = tls_write(s->tls, plain, lent);
+	struct span cipher = buf_peek(lent);
+	bool ok = result == TLS_DONE && stream_try(s, &cipher);
+	if (result == TLS_FAILED) {
+		stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
+	} else if (ok && cipher.n > 0 && !buf_add(&s->out, cipher)) {
+		stream_fail(s, FAIL_SLOW_READER, "does not read");
+		ok = false;
+	}
+	lent->begin = lent->end = 0; /* emptied, but its memory stays for the next */
+	return ok;
+}
+
+static void send_sealed(struct stream *s, struct span plain)
+{
+	bool ok = true;
+	while (ok && plain.n > 0) {
+		struct span part = take_front(&plain, NET_READ_SIZE);
+		bool is_free = s->sending == NULL && buf_len(&s->out) == 0;
+		ok = is_free ? encrypt_through(s, part) : encrypt_behind(s, part);
+	}
+}
+
+void stream_tls_seal(struct stream *s)
+{
+	assert(s->state == STREAM_OPEN);
+	if (buf_len(&s->gathered) > 0) {
+		send_sealed(s, buf_peek(&s->gathered));
+		buf_clear(&s->gathered);
+	}
+}
+
+void stream_tls_write(struct stream *s, struct span bytes)
+{
+	size_t gathered = buf_len(&s->gathered);
+	bool is_small = bytes.n <= GATHER_MAX && gathered <= GATHER_MAX - bytes.n;
+	if (s->state == STREAM_HANDSHAKE || is_small) {
+		if (!buf_add(&s->gathered, bytes)) {
+			stream_fail(s, FAIL_SLOW_READER, "does not read");
+		}
+		return;
+	}
+	stream_tls_seal(s);
+	if (s->state == STREAM_OPEN) {
+		send_sealed(s, bytes);
+	}
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+const char *stream_tls_version(const struct stream *s)
+{
+	return s->tls != NULL ? tls_version(s->tls) : "";
+}
+
+const char *stream_tls_cipher(const struct stream *s)
+{
+	return s->tls != NULL ? tls_cipher(s->tls) : "";
+}
+
+bool stream_tls_is_resumed(const struct stream *s)
+{
+	return s->tls != NULL && tls_is_resumed(s->tls);
+}
