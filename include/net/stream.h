@@ -6,8 +6,9 @@
  *
  * Reading: on_data is given what has arrived and returns how much of it was used. If it used less, or
  * called stream_pause, the rest is kept, reading stops, and it is given again (first, and from a later
- * turn) after stream_resume. Writing: stream_write copies or sends at once; all small writes of a turn
- * leave together at its end (TCP_NODELAY is set). TLS encrypts straight into the outgoing buffer.
+ * turn) after stream_resume, which may also be called inside on_data. Writing: stream_write copies or
+ * sends at once; all small writes of a turn leave together at its end (TCP_NODELAY is set). TLS encrypts
+ * straight into the outgoing buffer.
  */
 #ifndef IMAPMUX_NET_STREAM_H
 #define IMAPMUX_NET_STREAM_H

@@ -45,6 +45,7 @@ void stream_give(struct stream *s, struct span in)
 	assert(!s->is_giving);
 	assert(s->state == STREAM_OPEN && !s->is_paused);
 	s->is_giving = true;
+	s->is_resumed = false;
 	size_t used = s->events->on_data(s->owner, in);
 	s->is_giving = false;
 	assert(used <= in.n);
@@ -55,7 +56,12 @@ void stream_give(struct stream *s, struct span in)
 		stream_fail(s, s->is_server ? FAIL_STARTTLS_INJECTED : FAIL_SERVER_INJECTED,
 			"bytes behind STARTTLS in clear");
 	} else if (s->state == STREAM_OPEN && rest.n > 0) {
+		/* An owner who resumed inside on_data (it handed the stream over, say) gets the rest from a
+		 * later event, as after any other resume. */
 		s->is_paused = true;
+		if (s->is_resumed) {
+			stream_owe(s, EVENT_RESUME);
+		}
 		if (!buf_add(&s->unread, rest)) {
 			abort(); /* unread was empty and holds a whole read */
 		}
@@ -170,12 +176,15 @@ void stream_pause(struct stream *s)
 {
 	assert(net_loop_is_mine(s->loop));
 	s->is_paused = true;
+	s->is_resumed = false;
+	s->owed &= ~(unsigned)EVENT_RESUME;
 	stream_update_reading(s);
 }
 
 void stream_resume(struct stream *s)
 {
 	assert(net_loop_is_mine(s->loop));
+	s->is_resumed = true;
 	if (!s->is_paused) {
 		return;
 	}

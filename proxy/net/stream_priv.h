@@ -35,6 +35,8 @@ enum stream_event {
 	EVENT_DATA = 2, /* resumed: kept bytes, then an EOF that waits behind them */
 	EVENT_DRAINED = 4,
 	EVENT_FAILED = 8,
+	EVENT_RESUME =
+		16, /* resumed inside on_data that then left a rest: as DATA, from a later turn */
 };
 
 enum stream_reading {
@@ -73,8 +75,9 @@ struct stream {
 	enum fail why;
 	bool is_server; /* whose fault: a client's or a server's */
 	bool is_paused;
-	bool is_giving; /* inside on_data */
-	char *detail;   /* of the failure */
+	bool is_giving;  /* inside on_data */
+	bool is_resumed; /* stream_resume was the last word inside on_data */
+	char *detail;    /* of the failure */
 	struct net_task deliver;
 	struct net_task flush;
 	struct wheel_timer linger;
