@@ -15,7 +15,7 @@
 #include "base/buf.h"
 
 /* LOGIN has two arguments; nothing that the proxy sends has more literals. */
-#define QUOTE_LITERALS_MAX 2
+#define QUOTE_STOPS_MAX 2
 /* A longer string is sent as a literal: servers read lines of 8 KiB and less. */
 #define QUOTE_QUOTED_MAX 1024
 /* A whole command: two values of the size that preauth lets through, and their frame. */
@@ -23,10 +23,10 @@
 
 struct quote {
 	struct buf text;
-	size_t stop[QUOTE_LITERALS_MAX]; /* a part ends where text had this length */
-	size_t stops;                    /* how many there are */
-	size_t next;                     /* the first that is not reached yet */
-	size_t sent;                     /* bytes handed out */
+	size_t stop[QUOTE_STOPS_MAX]; /* a part ends where text had this length */
+	size_t stops;                 /* how many there are */
+	size_t next;                  /* the first that is not reached yet */
+	size_t sent;                  /* bytes handed out */
 };
 
 /* True when the string may stand in quotes: printable ASCII, not too long. */
@@ -40,6 +40,9 @@ void quote_begin(struct quote *q, const char *text);
 
 /* Adds a space and the value as one argument. False: it holds a NUL, or is too long; drop the command. */
 bool quote_astring(struct quote *q, struct span value);
+
+/* Ends a line behind which the server answers "+" before it reads on (AUTHENTICATE). */
+void quote_wait(struct quote *q);
 
 /* Ends the command. */
 void quote_end(struct quote *q);

@@ -47,7 +47,7 @@ void quote_begin(struct quote *q, const char *text)
 
 static bool add_literal(struct quote *q, struct span value)
 {
-	if (q->stops == QUOTE_LITERALS_MAX || !buf_addf(&q->text, "{%zu}\r\n", value.n)) {
+	if (q->stops == QUOTE_STOPS_MAX || !buf_addf(&q->text, "{%zu}\r\n", value.n)) {
 		return false;
 	}
 	q->stop[q->stops++] = buf_len(&q->text);
@@ -64,6 +64,13 @@ bool quote_astring(struct quote *q, struct span value)
 	bool is_added =
 		quote_is_quotable(value) ? quote_string(&q->text, value) : add_literal(q, value);
 	return is_added && buf_free_space(&q->text) >= END_ROOM;
+}
+
+void quote_wait(struct quote *q)
+{
+	assert(q->stops < QUOTE_STOPS_MAX);
+	quote_end(q);
+	q->stop[q->stops++] = buf_len(&q->text);
 }
 
 void quote_end(struct quote *q)

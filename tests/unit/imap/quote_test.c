@@ -60,6 +60,27 @@ static void literals_wait(void **state)
 	quote_finish(&q);
 }
 
+static void lines_wait(void **state)
+{
+	(void)state;
+	struct quote q;
+	struct buf out;
+	buf_init(&out, 4096);
+	quote_begin(&q, "a AUTHENTICATE PLAIN");
+	quote_wait(&q);
+	assert_true(buf_add_str(&q.text, "AHUAcA=="));
+	quote_end(&q);
+	assert_true(quote_send(&q, &out));
+	assert_true(span_is(buf_peek(&out), "a AUTHENTICATE PLAIN\r\n"));
+	assert_false(quote_is_sent(&q));
+	buf_clear(&out);
+	assert_true(quote_send(&q, &out));
+	assert_true(span_is(buf_peek(&out), "AHUAcA==\r\n"));
+	assert_true(quote_is_sent(&q));
+	buf_finish(&out);
+	quote_finish(&q);
+}
+
 static void refused(void **state)
 {
 	(void)state;
@@ -84,7 +105,7 @@ static void refused(void **state)
 	free(big);
 
 	quote_begin(&q, "a X");
-	for (int i = 0; i < QUOTE_LITERALS_MAX; i++) {
+	for (int i = 0; i < QUOTE_STOPS_MAX; i++) {
 		assert_true(quote_astring(&q, span_str("\n")));
 	}
 	assert_false(quote_astring(&q, span_str("\n")));
@@ -159,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quoted),
 		cmocka_unit_test(literals_wait),
+		cmocka_unit_test(lines_wait),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(one_argument),
 	};
