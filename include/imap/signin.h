@@ -21,16 +21,22 @@ struct signin;
 
 enum signin_verdict {
 	SIGNIN_MORE,     /* send out; give more input */
-	SIGNIN_STARTTLS, /* out is empty: begin TLS now */
+	SIGNIN_STARTTLS, /* out is empty: begin TLS now, and give no input before signin_tls_active */
 	SIGNIN_READY,    /* greeting and capabilities read; signin_start may be called */
 	SIGNIN_OK, /* signed in; input behind the tagged OK is not consumed: it is for the relay */
-	SIGNIN_NO, /* refused by the server; signin_refusal() */
+	SIGNIN_NO, /* refused by the server; signin_refusal(); close */
 	SIGNIN_FAILED, /* signin_failure() tells why; close */
 };
 
 /* A line, and all input of the dialogue: beyond it the server is not an IMAP server. */
 #define SIGNIN_MAX_LINE  16384
 #define SIGNIN_MAX_INPUT 131072
+
+/*
+ * Room that out needs for what one call appends: a whole sign-in. Without it the verdict is
+ * SIGNIN_FAILED with FAIL_SERVER_IO (signin_tls_active: the next feed's).
+ */
+#define SIGNIN_ROOM 40960
 
 /* What the server is told about the client by ID (PEERS.md 1.9); any may be "" (then left out). */
 struct signin_identity {
@@ -42,6 +48,11 @@ struct signin_identity {
 struct signin *signin_create(bool want_starttls);
 void signin_destroy(struct signin **s);
 
+/*
+ * Consumes from *in, appends to out. SIGNIN_OK, SIGNIN_NO and SIGNIN_FAILED are the end. While nobody
+ * signs in on a ready connection, SIGNIN_READY is said again for what a server may say unasked, and
+ * SIGNIN_FAILED when it says BYE or answers what nobody asked.
+ */
 enum signin_verdict signin_feed(struct signin *s, struct span *in, struct buf *out);
 
 /* TLS is active: capabilities read before are forgotten; appends the next command. */
@@ -72,6 +83,7 @@ struct span signin_refusal(const struct signin *s);
 /* After SIGNIN_NO: true when the refusal says that the credential is wrong (not: busy, limit, ...). */
 bool signin_is_wrong_credential(const struct signin *s);
 
+/* Why it failed; FAIL_NONE: it has not. */
 enum fail signin_failure(const struct signin *s);
 
 #endif
