@@ -45,7 +45,11 @@ char *xstrdup(const char *s)
 
 char *xmemdup0(const void *p, size_t n)
 {
-	char *copy = xmalloc(n + 1);
+	size_t room;
+	if (__builtin_add_overflow(n, 1, &room)) {
+		die_out_of_memory(n);
+	}
+	char *copy = xmalloc(room);
 	if (n > 0) {
 		memcpy(copy, p, n);
 	}
