@@ -39,6 +39,8 @@ static void move_to_front(struct buf *b)
 	if (b->begin > 0) {
 		size_t len = buf_len(b);
 		memmove(b->data, b->data + b->begin, len);
+		/* What was read is behind the end now, where buf_clear does not look. */
+		explicit_bzero(b->data + len, b->begin);
 		b->begin = 0;
 		b->end = len;
 	}
@@ -48,7 +50,9 @@ static void grow(struct buf *b, size_t need)
 {
 	size_t room = b->room > 0 ? b->room : BUF_FIRST_ROOM;
 	while (room < need) {
-		room *= 2;
+		if (__builtin_mul_overflow(room, (size_t)2, &room)) {
+			room = need;
+		}
 	}
 	uint8_t *data = xmalloc(room);
 	if (b->data != NULL) {
@@ -61,13 +65,12 @@ static void grow(struct buf *b, size_t need)
 	b->room = room;
 }
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+/* A place for n more bytes, n > 0, whatever the cap says. */
+static uint8_t *make_room(struct buf *b, size_t n)
 {
+	assert(n > 0);
 	assert(b->begin <= b->end);
 	assert(b->end <= b->room);
-	if (n > buf_free_space(b)) {
-		return NULL;
-	}
 	if (b->room - b->end < n) {
 		if (b->data != NULL) {
 			move_to_front(b);
@@ -77,6 +80,14 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 		}
 	}
 	return b->data + b->end;
+}
+
+uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+	if (n > buf_free_space(b)) {
+		return NULL;
+	}
+	return make_room(b, n > 0 ? n : 1); /* NULL would say that the cap is exceeded */
 }
 
 void buf_commit(struct buf *b, size_t n)
@@ -114,13 +125,15 @@ bool buf_addf(struct buf *b, const char *format, ...)
 	int n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	assert(n >= 0);
-	uint8_t *place = buf_reserve(b, (size_t)n + 1);
-	if (place != NULL) {
-		vsnprintf((char *)place, (size_t)n + 1, format, again);
+	bool fits = (size_t)n <= buf_free_space(b);
+	if (fits && n > 0) {
+		/* The NUL needs a place too, but it is no part of the queue: the cap does not count it. */
+		char *place = (char *)make_room(b, (size_t)n + 1);
+		vsnprintf(place, (size_t)n + 1, format, again);
 		buf_commit(b, (size_t)n);
 	}
 	va_end(again);
-	return place != NULL;
+	return fits;
 }
 
 void buf_consume(struct buf *b, size_t n)
