@@ -53,7 +53,7 @@ bool wheel_is_armed(const struct wheel_timer *t)
 
 static void fire_slot(struct wheel *w, struct list *slot, uint64_t now_ms)
 {
-	/* Taken out first: what is armed by a callback for this very slot waits for the next turn. */
+	/* Taken out first: what is armed by a callback for this very slot waits for another call. */
 	struct list batch = {0};
 	struct list_node *node;
 	while ((node = list_pop_front(slot)) != NULL) {
@@ -73,13 +73,19 @@ static void fire_slot(struct wheel *w, struct list *slot, uint64_t now_ms)
 void wheel_advance(struct wheel *w, uint64_t now_ms)
 {
 	uint64_t target = now_ms / WHEEL_TICK_MS;
-	/* After a long sleep one turn sees every slot. */
-	if (target > w->tick + WHEEL_SLOTS) {
-		w->tick = target - WHEEL_SLOTS;
+	uint64_t tick = w->tick;
+	if (target <= tick) {
+		return;
 	}
-	while (w->tick < target) {
-		w->tick++;
-		fire_slot(w, &w->slots[w->tick % WHEEL_SLOTS], now_ms);
+	/* After a long sleep one turn sees every slot. */
+	if (target - tick > WHEEL_SLOTS) {
+		tick = target - WHEEL_SLOTS;
+	}
+	/* Set before the callbacks: what they arm without delay must not fire again in this call. */
+	w->tick = target;
+	while (tick < target) {
+		tick++;
+		fire_slot(w, &w->slots[tick % WHEEL_SLOTS], now_ms);
 	}
 }
 
