@@ -182,7 +182,8 @@ void log_say(enum log_level level, const char *msg, const char *format, ...)
 	if (!log_wants(level)) {
 		return;
 	}
-	char detail[LOG_LINE_MAX / 2];
+	char detail
+		[LOG_LINE_MAX]; /* what it cannot hold, the line cannot either: it ends in "..." */
 	va_list args;
 	va_start(args, format);
 	vsnprintf(detail, sizeof detail, format, args);
