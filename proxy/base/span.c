@@ -45,7 +45,10 @@ bool span_starts_nocase(struct span a, const char *prefix)
 bool span_contains_nocase(struct span a, const char *s)
 {
 	size_t n = strlen(s);
-	for (size_t i = 0; i + n <= a.n; i++) {
+	if (n == 0) {
+		return true;
+	}
+	for (size_t i = 0; n <= a.n - i; i++) {
 		if (span_equal_nocase(span_of(a.p + i, n), span_of(s, n))) {
 			return true;
 		}
