@@ -24,6 +24,7 @@ declare -A outside=(
 	[openssl]="net backend/proof.c"
 	[libconfig]="config"
 	[pcre2]="route"
+	[uthash]="base client backend"
 	[microhttpd]="control"
 	[jansson]="control"
 )
