@@ -80,7 +80,7 @@ int command_route(const char *config_file, const char *user)
 		table = route_table_create(c, &errors);
 	}
 	command_print_errors(&errors);
-	int status = errors.count > 0 ? 2 : show(c, table, user);
+	int status = c == NULL || errors.count > 0 ? 2 : show(c, table, user);
 	route_table_destroy(&table);
 	config_unref(&c);
 	config_errors_finish(&errors);
