@@ -14,7 +14,9 @@ struct line {
 
 static void to_server(const struct tracker_sink *sink, struct span bytes)
 {
-	sink->to_server(sink->owner, bytes);
+	if (bytes.n > 0) {
+		sink->to_server(sink->owner, bytes);
+	}
 }
 
 /*
