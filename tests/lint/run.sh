@@ -54,6 +54,8 @@ check layers "$here/layers.sh"
 check words "$here/words.sh"
 check sizes "$here/sizes.sh"
 check headers "$here/headers.sh"
+check settings "$here/settings.sh"
+check man "$here/man.sh" etc/man/*
 check format format
 check cppcheck cpp_check
 check tidy tidy

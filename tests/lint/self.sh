@@ -11,7 +11,10 @@ bad=0
 fresh()
 {
 	rm -rf "${tree:?}"/*
-	mkdir -p proxy/{base,imap,client,backend} include/{base,imap,client,backend} tests etc
+	mkdir -p proxy/{base,config,imap,client,backend} include/{base,imap,client,backend} tests etc/man
+	printf '\tGROUP("a", "x"),\n\tRANGE("a.b", TIME, "5m",\n' >proxy/config/schema.c
+	printf 'a = {\n\tb = "5m"; # x\n};\n' >etc/imapmux.conf
+	printf '.Ss a\n.It Cm b No = Qq 5m\n' >etc/man/imapmux.conf.5
 	printf '#ifndef IMAPMUX_IMAP_A_H\n#define IMAPMUX_IMAP_A_H\nint a_get(void);\n#endif\n' >include/imap/a.h
 	printf '#include "imap/a.h"\n\nint a_get(void)\n{\n\treturn 1; /* gets (strcpy) */\n}\n' >proxy/imap/a.c
 }
@@ -49,9 +52,13 @@ expect headers 'no proxy/imap/b.c' include/imap/b.h \
 	'#ifndef IMAPMUX_IMAP_B_H\n#define IMAPMUX_IMAP_B_H\nint b_get(void);\n#endif\n'
 expect headers 'does not compile alone' include/imap/b.h \
 	'#ifndef IMAPMUX_IMAP_B_H\n#define IMAPMUX_IMAP_B_H\nstruct b { size_t n; };\n#endif\n'
+expect settings 'a.b: etc/imapmux.conf does not show it' etc/imapmux.conf 'a = {\n\tb = "6m";\n};\n'
+expect settings 'a.b: etc/man/imapmux.conf.5 does not show it' etc/man/imapmux.conf.5 '.Ss a\n'
+expect settings "shows 'c' in 'a', which is no key" etc/imapmux.conf 'a = {\n\tb = "5m";\n\t#c = 1;\n};\n'
+expect settings 'rows that settings.sh cannot read' proxy/config/schema.c '\tGROUP("a", "x"),\n\tODD("a.b", 1),\n'
 
 fresh
-for check in layers words sizes headers; do
+for check in layers words sizes headers settings; do
 	if ! said=$("$here/$check.sh" 2>&1); then
 		echo "$check complains about a tree without a mistake: $said"
 		bad=1
