@@ -2,8 +2,9 @@
  * A reload before it happens: what of the old configuration stays, what comes, what goes.
  *
  * Made on the main thread from two snapshots; nothing is done here. A listener stays (its socket is
- * kept, no client is refused meanwhile) when address as written, TLS mode and permission bits are
- * the same; settings that only a restart brings into force are named.
+ * kept, no client is refused meanwhile) when its address as written is the same: a second socket could
+ * not be bound beside the first. Its TLS mode and permission bits become those of the new file.
+ * Settings that only a restart brings into force are named.
  */
 #ifndef IMAPMUX_CONFIG_PLAN_H
 #define IMAPMUX_CONFIG_PLAN_H

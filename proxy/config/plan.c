@@ -7,17 +7,10 @@
 #include "base/alloc.h"
 #include "config/schema.h"
 
-static bool is_same_listener(const struct config_listener *a, const struct config_listener *b)
-{
-	/* The bits of a TCP listener mean nothing. */
-	bool same_mode = a->address.kind != ADDRESS_UNIX || a->mode == b->mode;
-	return strcmp(a->text, b->text) == 0 && a->tls == b->tls && same_mode;
-}
-
 static size_t find_listener(const struct config *c, const struct config_listener *wanted)
 {
 	for (size_t i = 0; c != NULL && i < c->listener_count; i++) {
-		if (is_same_listener(&c->listeners[i], wanted)) {
+		if (strcmp(c->listeners[i].text, wanted->text) == 0) {
 			return i;
 		}
 	}
