@@ -15,6 +15,7 @@
 #define IMAPMUX_WORKER_MESSAGE_H
 
 #include "base/list.h"
+#include "config/plan.h"
 #include "session/generation.h"
 
 enum message_kind {
@@ -25,13 +26,10 @@ enum message_kind {
 	MESSAGE_ENDED,
 };
 
-/* The listener had no socket in the generation before. */
-#define MESSAGE_NOT_KEPT SIZE_MAX
-
 /* What one listener of the new generation is accepted from, by its index in config.listeners. */
 struct message_socket {
 	int fd; /* a new one, owned by the message until the worker sets it to -1; or -1 */
-	size_t kept_from; /* index in the generation before whose socket goes on serving */
+	size_t kept_from; /* as in struct config_plan: whose socket goes on serving */
 };
 
 struct message {
@@ -50,7 +48,7 @@ struct message {
 
 /*
  * A RENEW for a generation (a reference is taken) with one entry for each of its listeners, all
- * { -1, MESSAGE_NOT_KEPT }: the caller fills them in.
+ * { -1, CONFIG_PLAN_NEW }: the caller fills them in.
  */
 struct message *message_renew(struct generation *g);
 

@@ -20,7 +20,7 @@ struct message *message_renew(struct generation *g)
 	m->socket_count = g->config->listener_count;
 	m->sockets = xcalloc(m->socket_count, sizeof *m->sockets);
 	for (size_t i = 0; i < m->socket_count; i++) {
-		m->sockets[i] = (struct message_socket){.fd = -1, .kept_from = MESSAGE_NOT_KEPT};
+		m->sockets[i] = (struct message_socket){.fd = -1, .kept_from = CONFIG_PLAN_NEW};
 	}
 	return m;
 }
