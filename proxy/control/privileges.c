@@ -139,7 +139,15 @@ static bool drop(const struct identity *id)
 		}
 		return true;
 	}
-	return become(id) && is_gone_for_good(id);
+	if (!become(id) || !is_gone_for_good(id)) {
+		return false;
+	}
+	struct log_line line;
+	log_begin(&line, LOG_INFO, "privileges dropped");
+	log_number(&line, "uid", getuid());
+	log_number(&line, "gid", getgid());
+	log_end(&line);
+	return true;
 }
 
 bool privileges_drop(const char *user, const char *group)
