@@ -116,8 +116,10 @@ class Proxy:
     def write(self, **settings):
         """Writes the configuration anew (for reload); listeners stay what they are."""
         self.settings = merged(self.settings, settings)
-        with open(self.conf, "w", encoding="utf-8") as file:
+        # At once, as an editor does: a reload that is under way must not read half of it.
+        with open(self.conf + ".new", "w", encoding="utf-8") as file:
             file.write(render(self.settings))
+        os.replace(self.conf + ".new", self.conf)
 
     def start(self, ready=True):
         for _ in range(5):
@@ -126,7 +128,7 @@ class Proxy:
             self._spawn()
             if not ready:
                 return self
-            if process.wait_for(lambda: self.has(" ready") or self.process.poll() is not None,
+            if process.wait_for(lambda: self.has("msg=ready") or self.process.poll() is not None,
                                 "the proxy is ready") and self.process.poll() is None:
                 return self
             self._reader.join(5)
