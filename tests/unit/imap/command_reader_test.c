@@ -123,6 +123,11 @@ static void bounds(void **state)
 	/* The sum of lines and literals. */
 	check("a {9}\r\n123456789 {9}\r\n123456789 {9}\r\n123456789 {9}\r\n123456789",
 		"literal9;literal9;literal9;literal9;too long;");
+	check("a {9}\r\n123456789 {9}\r\n123456789 {9}\r\n123456789 2345678901\r\n",
+		"literal9;literal9;literal9;whole=a {9}\r\n123456789 {9}\r\n123456789 {9}\r\n"
+		"123456789 2345678901;");
+	check("a {9}\r\n123456789 {9}\r\n123456789 {9}\r\n123456789 234567890123456\r\n",
+		"literal9;literal9;literal9;too long;");
 	/* A drained line is bounded, too. */
 	check("a {10+}\r\n0123456789 234567890123456789012", "literal10;too long;");
 }

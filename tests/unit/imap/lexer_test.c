@@ -174,6 +174,18 @@ static void astrings(void **state)
 	}
 }
 
+static void unescaping_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	struct secret value = {0};
+	struct span rest = span_str("\"\\\"\\\"\\\"abc\"");
+	assert_true(lexer_take_astring(&rest, &value));
+	assert_true(span_is(secret_span(&value), "\"\"\"abc"));
+	static const uint8_t zeroes[3];
+	assert_memory_equal(value.data + value.len, zeroes, 3);
+	secret_drop(&value);
+}
+
 static void astring_without_nul(void **state)
 {
 	(void)state;
@@ -203,6 +215,7 @@ int main(void)
 		cmocka_unit_test(nul_is_malformed),
 		cmocka_unit_test(server_lines),
 		cmocka_unit_test(astrings),
+		cmocka_unit_test(unescaping_leaves_nothing_behind),
 		cmocka_unit_test(astring_without_nul),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,6 +336,26 @@ static void credentials_can_be_moved_out(void **state)
 	preauth_destroy(&p);
 }
 
+static void nothing_stays_of_a_broken_exchange(void **state)
+{
+	(void)state;
+	struct preauth_policy policy = policy_of(OPEN);
+	struct preauth *p = preauth_create(&policy);
+	struct buf out;
+	buf_init(&out, 1 << 16);
+	static const char *const ends[] = {"*\r\n", "!\r\n", "dQAy\r\n"};
+	for (size_t i = 0; i < 3; i++) {
+		struct span in = span_str("a AUTHENTICATE LOGIN dTI=\r\n");
+		assert_int_equal(preauth_feed(p, &in, &out), PREAUTH_MORE);
+		assert_int_equal(credentials_size(preauth_credentials(p)), 2);
+		in = span_str(ends[i]);
+		assert_int_equal(preauth_feed(p, &in, &out), PREAUTH_MORE);
+		assert_int_equal(credentials_size(preauth_credentials(p)), 0);
+	}
+	buf_finish(&out);
+	preauth_destroy(&p);
+}
+
 /* S17: talk that is no IMAP ends at once, and nothing of it comes back. */
 static void no_imap(void **state)
 {
@@ -359,6 +379,19 @@ static void no_imap(void **state)
 			buf_finish(&log);
 		}
 	}
+	/* Who speaks inside TLS need not be who spoke before. */
+	struct preauth_policy policy = policy_of(STARTTLS);
+	struct preauth *p = preauth_create(&policy);
+	struct buf out;
+	buf_init(&out, 1 << 16);
+	struct span in = span_str("a STARTTLS\r\n");
+	assert_int_equal(preauth_feed(p, &in, &out), PREAUTH_STARTTLS);
+	preauth_tls_active(p);
+	in = span_str("G / x\r\n");
+	assert_int_equal(preauth_feed(p, &in, &out), PREAUTH_FAILED);
+	assert_int_equal(preauth_failure(p), FAIL_CLIENT_PROTOCOL);
+	buf_finish(&out);
+	preauth_destroy(&p);
 	/* Once a command was seen, errors are counted. */
 	check("a NOOP\r\nGET / HTTP/1.1\r\n* x\r\n", OPEN,
 		"a OK NOOP completed\r\nGET BAD Malformed command\r\n* BAD Invalid tag\r\n");
@@ -503,6 +536,7 @@ int main(void)
 		cmocka_unit_test(starttls),
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(credentials_can_be_moved_out),
+		cmocka_unit_test(nothing_stays_of_a_broken_exchange),
 		cmocka_unit_test(no_imap),
 		cmocka_unit_test(too_many_errors),
 		cmocka_unit_test(nasty_literals),

@@ -60,6 +60,20 @@ static void literals_wait(void **state)
 	quote_finish(&q);
 }
 
+static void what_may_stand_in_quotes(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		uint8_t byte = (uint8_t)c;
+		assert_int_equal(quote_is_quotable(span_of(&byte, 1)), c >= ' ' && c < 0x7f);
+	}
+	static uint8_t text[QUOTE_QUOTED_MAX + 1];
+	memset(text, 'x', sizeof(text));
+	assert_true(quote_is_quotable(span_of(text, QUOTE_QUOTED_MAX)));
+	assert_false(quote_is_quotable(span_of(text, QUOTE_QUOTED_MAX + 1)));
+	assert_true(quote_is_quotable(span_of(text, 0)));
+}
+
 static void lines_wait(void **state)
 {
 	(void)state;
@@ -180,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quoted),
 		cmocka_unit_test(literals_wait),
+		cmocka_unit_test(what_may_stand_in_quotes),
 		cmocka_unit_test(lines_wait),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(one_argument),
