@@ -401,6 +401,20 @@ def test_privileges_are_dropped_for_good(make_proxy, mail1):
 
 
 @as_root
+def test_a_key_that_only_root_reads_ends_the_reload_not_the_service(make_proxy, mail1, ca, tls):
+    pair = ca.issue("rootonly", names=("localhost",))
+    os.chmod(pair[1], 0o600)
+    proxy = make_proxy({"mail1": mail1}, kinds=("tls",), certificate=pair, user="nobody")
+    mark = proxy.mark()
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_event(since=mark, msg="reload failed")
+    assert any(pair[1] in event["detail"] and "denied" in event["detail"]
+               for event in proxy.events(since=mark, msg="configuration error"))
+    with proxy.client("u1", mail1.users["u1"], kind="tls", tls=tls) as client:
+        client.cmd("NOOP").ok()
+
+
+@as_root
 @pytest.mark.parametrize("settings, status", [
     ({"user": "no-such-user"}, 2), ({"group": "no-such-group"}, 2), ({"user": "54321"}, 1),
 ], ids=["user", "group", "number-without-group"])
