@@ -9,7 +9,10 @@
 
 #include "base/buf.h"
 
-/* What the operator hides besides what the proxy must hide; words in upper case. */
+/*
+ * What the operator hides besides what the proxy must hide; words in any case. IMAP4rev1 and
+ * LOGINDISABLED are shown whatever stands here: without them the list would say what is not so.
+ */
 struct capability_policy {
 	const char *const *hide;
 	size_t hide_count;
@@ -24,14 +27,20 @@ struct capability_preauth {
 /* A list from a server with more words or bytes than this is cut: no server sends so many. */
 #define CAPABILITY_LIST_MAX 4096
 
-/* Appends the list before sign-in. False: out's cap. */
+/*
+ * Appends the list before sign-in: IMAP4rev1, LITERAL+, SASL-IR, ID, and STARTTLS, LOGINDISABLED or
+ * AUTH= as `now` says. Nothing of a server's: it is not known yet which one it will be. False: out's
+ * cap (part of the list may be there).
+ */
 bool capability_write_preauth(
 	struct buf *out, const struct capability_policy *policy, struct capability_preauth now);
 
 /*
  * Appends the list after sign-in: the server's words less what ends at the proxy (STARTTLS, AUTH=,
  * LOGINDISABLED, COMPRESS=, UNAUTHENTICATE, referrals, URLAUTH ...), less the hidden ones, plus what
- * the proxy provides (LITERAL+, ID, SASL-IR). POOLING.md section 5. False: out's cap.
+ * the proxy provides (LITERAL+, ID, SASL-IR). POOLING.md section 5. A word with a byte that no
+ * capability has ("]", control, 8-bit) is left out: it could end the response code that the list is
+ * put into. False: out's cap (part of the list may be there).
  */
 bool capability_write_session(
 	struct buf *out, const struct capability_policy *policy, struct span server_list);
