@@ -25,7 +25,7 @@ struct client {
 	struct client_options options;
 	const struct client_events *events;
 	void *owner;
-	struct wheel_timer timer; /* preauth_timeout, while the client is to speak */
+	struct wheel_timer timer; /* preauth_timeout, while the client is to speak, or to read */
 };
 
 struct client_parcel {
@@ -292,6 +292,8 @@ void client_refuse(struct client *c, struct span text)
 void client_begin_move(struct client *c)
 {
 	move(c, CLIENT_MOVING);
+	/* A peer that does not read its replies would otherwise stay here for good. */
+	arm_preauth_timeout(c);
 	stream_want_drained(c->stream);
 }
 
@@ -307,6 +309,7 @@ struct client_parcel *client_take(struct client *c)
 	*parcel = (struct client_parcel){
 		.stream = stream, .preauth = c->preauth, .options = c->options};
 	c->preauth = NULL;
+	net_loop_disarm(c->loop, &c->timer);
 	move(c, CLIENT_CLOSING);
 	return parcel;
 }
