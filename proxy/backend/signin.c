@@ -15,6 +15,7 @@
 
 /* All commands of one dialogue step; the longest is a SASL line of two identities and a password. */
 enum { SIGNIN_OUT_MAX = 65536 };
+_Static_assert(SIGNIN_OUT_MAX >= SIGNIN_ROOM, "every single step fits");
 
 static void fail_loan(struct loan *l, enum fail why, const char *detail)
 {

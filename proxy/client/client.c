@@ -15,6 +15,7 @@
 
 /* Replies of one feed: a CAPABILITY line for each of many pipelined commands. */
 enum { CLIENT_REPLY_MAX = 262144 };
+_Static_assert(CLIENT_REPLY_MAX >= PREAUTH_ROOM, "every single reply fits");
 
 struct client {
 	int state;
