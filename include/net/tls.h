@@ -42,6 +42,9 @@ enum tls_result tls_handshake(struct tls *t, struct span *in, struct buf *out);
 enum tls_result tls_read(
 	struct tls *t, struct span *in, uint8_t *to, size_t room, size_t *got, struct buf *out);
 
+/* True when it holds input that tls_read has not given out, be it the half of a record. */
+bool tls_has_input(const struct tls *t);
+
 /* Encrypts all of it; TLS_DONE or TLS_FAILED (the cap of out was reached: FAIL_SLOW_READER). Only
  * after the handshake. */
 enum tls_result tls_write(struct tls *t, struct span plain, struct buf *out);

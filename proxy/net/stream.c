@@ -54,10 +54,6 @@ static void deliver(void *stream)
 		sm_move(stream_states, &s->state, STREAM_OPEN);
 		s->events->on_open(s->owner);
 	}
-	if ((owed & EVENT_RESUME) && s->state == STREAM_OPEN) {
-		s->is_paused = false;
-		owed |= EVENT_DATA;
-	}
 	if ((owed & EVENT_DATA) && s->state == STREAM_OPEN && !s->is_paused) {
 		stream_give_kept(s);
 	}

@@ -40,10 +40,28 @@ static void wipe_short(uint8_t *p, size_t n)
 	}
 }
 
+/* What the owner did not use: his until he resumes. If he has done so already, inside on_data (he
+ * handed the stream over, say), a later event gives it. */
+static void keep_rest(struct stream *s, struct span rest)
+{
+	if (!buf_add(&s->unread, rest)) {
+		abort(); /* unread was empty and holds a whole read */
+	}
+	s->is_paused = !s->is_resumed;
+	if (s->is_resumed) {
+		stream_owe(s, EVENT_DATA);
+	}
+}
+
+bool stream_can_give(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && !s->is_paused && buf_len(&s->unread) == 0;
+}
+
 void stream_give(struct stream *s, struct span in)
 {
 	assert(!s->is_giving);
-	assert(s->state == STREAM_OPEN && !s->is_paused);
+	assert(stream_can_give(s));
 	s->is_giving = true;
 	s->is_resumed = false;
 	size_t used = s->events->on_data(s->owner, in);
@@ -56,15 +74,7 @@ void stream_give(struct stream *s, struct span in)
 		stream_fail(s, s->is_server ? FAIL_STARTTLS_INJECTED : FAIL_SERVER_INJECTED,
 			"bytes behind STARTTLS in clear");
 	} else if (s->state == STREAM_OPEN && rest.n > 0) {
-		/* An owner who resumed inside on_data (it handed the stream over, say) gets the rest from a
-		 * later event, as after any other resume. */
-		s->is_paused = true;
-		if (s->is_resumed) {
-			stream_owe(s, EVENT_RESUME);
-		}
-		if (!buf_add(&s->unread, rest)) {
-			abort(); /* unread was empty and holds a whole read */
-		}
+		keep_rest(s, rest);
 	}
 	if (in.p == s->loop->plain || in.p == s->loop->scratch) {
 		wipe_short((uint8_t *)(uintptr_t)in.p, in.n);
@@ -86,7 +96,7 @@ void stream_give_kept(struct stream *s)
 	if (buf_len(&s->unread) > 0) {
 		give_unread(s);
 	}
-	if (s->tls != NULL && s->state == STREAM_OPEN && !s->is_paused) {
+	if (s->tls != NULL && stream_can_give(s)) {
 		stream_tls_give_kept(s);
 	}
 	if (s->reading == READING_ENDED) {
@@ -106,7 +116,7 @@ void stream_end_of_input(struct stream *s)
 			"closed during the TLS handshake");
 	} else if (s->state == STREAM_DRAINING) {
 		stream_shut(s);
-	} else if (s->state == STREAM_OPEN && !s->is_paused && s->reading == READING_ENDED) {
+	} else if (stream_can_give(s) && s->reading == READING_ENDED) {
 		s->reading = READING_TOLD;
 		s->events->on_eof(s->owner);
 	}
@@ -147,7 +157,7 @@ static bool wants_input(const struct stream *s)
 		return true;
 	case STREAM_OPEN:
 		/* Kept bytes are given before anything new is read. */
-		return !s->is_paused && !(s->owed & EVENT_DATA);
+		return stream_can_give(s) && !(s->owed & EVENT_DATA);
 	case STREAM_OPENING:
 	case STREAM_FAILED:
 	case STREAM_CLOSED:
@@ -177,7 +187,6 @@ void stream_pause(struct stream *s)
 	assert(net_loop_is_mine(s->loop));
 	s->is_paused = true;
 	s->is_resumed = false;
-	s->owed &= ~(unsigned)EVENT_RESUME;
 	stream_update_reading(s);
 }
 
@@ -196,7 +205,8 @@ void stream_resume(struct stream *s)
 
 size_t stream_unread(const struct stream *s)
 {
-	return buf_len(&s->unread);
+	size_t in_engine = s->tls != NULL && tls_has_input(s->tls) ? 1 : 0;
+	return buf_len(&s->unread) + buf_len(&s->undecoded) + in_engine;
 }
 
 /* Writing. */

@@ -35,8 +35,6 @@ enum stream_event {
 	EVENT_DATA = 2, /* resumed: kept bytes, then an EOF that waits behind them */
 	EVENT_DRAINED = 4,
 	EVENT_FAILED = 8,
-	EVENT_RESUME =
-		16, /* resumed inside on_data that then left a rest: as DATA, from a later turn */
 };
 
 enum stream_reading {
@@ -104,7 +102,9 @@ void stream_shut(struct stream *s); /* CLOSED, whatever was pending */
 /* stream_io.c: reading and writing. */
 
 void stream_update_reading(struct stream *s);
-/* Plaintext for the owner; keeps what he does not use. */
+bool stream_can_give(
+	const struct stream *s); /* the owner wants bytes, and none wait before new ones */
+/* Plaintext for the owner, who must want it; keeps what he does not use. */
 void stream_give(struct stream *s, struct span in);
 void stream_give_kept(struct stream *s); /* after a resume */
 void stream_end_of_input(struct stream *s);

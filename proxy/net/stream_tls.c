@@ -80,7 +80,7 @@ static void decrypt(struct stream *s, struct span *in)
 {
 	uint8_t *plain = s->loop->plain;
 	enum tls_result result = TLS_DONE;
-	while (result == TLS_DONE && s->state == STREAM_OPEN && !s->is_paused) {
+	while (result == TLS_DONE && stream_can_give(s)) {
 		size_t got = 0;
 		result = tls_read(s->tls, in, plain, NET_READ_SIZE, &got, &s->out);
 		if (buf_len(&s->out) > 0) {
@@ -105,7 +105,7 @@ void stream_tls_received(struct stream *s, struct span in)
 	if (s->state == STREAM_HANDSHAKE) {
 		shake_hands(s, &in);
 	}
-	if (s->state == STREAM_OPEN && !s->is_paused) {
+	if (stream_can_give(s)) {
 		decrypt(s, &in);
 	}
 	if (s->state == STREAM_OPEN && in.n > 0 && !buf_add(&s->undecoded, in)) {

@@ -196,6 +196,7 @@ struct tls *tls_create(struct tls_context *context, bool is_server, const char *
 	} else {
 		SSL_set_connect_state(t->ssl);
 		set_server_name(t, server_name);
+		tls_context_resume(context, t->ssl, server_name);
 	}
 	return t;
 }
@@ -269,6 +270,11 @@ enum tls_result tls_write(struct tls *t, struct span plain, struct buf *out)
 	/* Only a peer that sends half a key update message can make a write wait for input. */
 	return fail_with(
 		t, t->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS, "handshake message in pieces");
+}
+
+bool tls_has_input(const struct tls *t)
+{
+	return SSL_has_pending(t->ssl) == 1;
 }
 
 void tls_close_notify(struct tls *t, struct buf *out)

@@ -1,10 +1,19 @@
-/* The TLS context toward one backend: whom to trust. The name is verified by the engine (tls.c). */
+/*
+ * The TLS context toward one backend: whom to trust, and the session that saves the next handshake.
+ *
+ * Certificate and name are verified in full handshakes only. So what is kept comes from a full
+ * handshake with the configured name, serves that name alone, and not for longer than an hour: then a
+ * certificate that has expired or is no longer trusted is noticed.
+ */
 #include <openssl/err.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "net/tls_context.h"
 #include "tls_context_priv.h"
+
+enum { SESSION_LIFE = 3600 }; /* seconds from one verification to the next */
 
 static bool load_trust(SSL_CTX *ssl, const char *ca)
 {
@@ -18,17 +27,62 @@ static bool load_trust(SSL_CTX *ssl, const char *ca)
 	return SSL_CTX_load_verify_file(ssl, ca) == 1;
 }
 
+/*
+ * A ticket has come. Copied here and again for each use: OpenSSL writes into the session of a connection
+ * (one that ends without close_notify makes it unusable), and these run on several threads.
+ */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_context *t = SSL_get_app_data(ssl);
+	if (t == NULL || SSL_session_reused(ssl) == 1) {
+		return 0;
+	}
+	SSL_SESSION *copy = SSL_SESSION_dup(session);
+	pthread_mutex_lock(&t->lock);
+	SSL_SESSION *old = t->session;
+	t->session = copy;
+	pthread_mutex_unlock(&t->lock);
+	SSL_SESSION_free(old);
+	return 0; /* the reference to the original stays OpenSSL's */
+}
+
+static SSL_SESSION *copy_session(struct tls_context *t)
+{
+	SSL_SESSION *copy = NULL;
+	pthread_mutex_lock(&t->lock);
+	if (t->session != NULL && time(NULL) - SSL_SESSION_get_time(t->session) < SESSION_LIFE) {
+		copy = SSL_SESSION_dup(t->session);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return copy;
+}
+
+void tls_context_resume(struct tls_context *t, SSL *ssl, const char *name)
+{
+	if (t->server_name[0] == '\0' || name == NULL || strcmp(name, t->server_name) != 0) {
+		return;
+	}
+	SSL_set_app_data(ssl, t);
+	SSL_SESSION *session = copy_session(t);
+	if (session != NULL) {
+		SSL_set_session(ssl, session);
+		SSL_SESSION_free(session);
+	}
+}
+
 struct tls_context *tls_context_create_client(
 	const struct config_backend *b, struct config_errors *errors)
 {
 	ERR_clear_error();
-	struct tls_context *t = xcalloc(1, sizeof *t);
-	t->refs = 1;
+	struct tls_context *t = tls_context_new();
 	t->ssl = tls_context_new_ssl(TLS_client_method());
+	t->server_name = xstrdup(b->server_name);
 	t->verifies = b->verify;
 	/* Said to OpenSSL and not checked afterwards: the handshake itself fails, on the implicit and the
 	 * STARTTLS path alike (S15). */
 	SSL_CTX_set_verify(t->ssl, b->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode(t->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(t->ssl, on_session);
 	if (b->verify && !load_trust(t->ssl, b->ca)) {
 		config_errors_add(errors, b->place, "ca", "%s: %s",
 			b->ca[0] != '\0' ? b->ca : "the system's store", tls_context_reason());

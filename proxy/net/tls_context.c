@@ -46,6 +46,14 @@ const char *tls_context_reason(void)
 	return reason != NULL ? reason : "unknown TLS error";
 }
 
+struct tls_context *tls_context_new(void)
+{
+	struct tls_context *t = xcalloc(1, sizeof *t);
+	t->refs = 1;
+	pthread_mutex_init(&t->lock, NULL);
+	return t;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *t)
 {
 	assert(t->refs > 0);
@@ -67,5 +75,8 @@ void tls_context_unref(struct tls_context **t)
 	}
 	free(old->names);
 	ticket_keys_destroy(&old->tickets);
+	SSL_SESSION_free(old->session);
+	free(old->server_name);
+	pthread_mutex_destroy(&old->lock);
 	free(old);
 }

@@ -3,6 +3,7 @@
 #define IMAPMUX_NET_TLS_CONTEXT_PRIV_H
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 
 #include "net/tls_context.h"
 
@@ -18,16 +19,25 @@ struct tls_context {
 	_Atomic unsigned refs;
 	SSL_CTX *ssl;           /* client: the one; server: the default pair's */
 	bool verifies;          /* client: chain and name */
+	char *server_name;      /* client: the name whose session is kept */
+	pthread_mutex_t lock;   /* client: guards session */
+	SSL_SESSION *session;   /* client: of the last full handshake, or NULL */
 	struct tls_name *names; /* server: sorted by name; names[].ssl owned */
 	size_t name_count;
 	struct ticket_keys *tickets; /* server */
 };
 
-/* A context with what both roles have in common. Never NULL (running out of memory aborts). */
+/* An empty context with one reference. */
+struct tls_context *tls_context_new(void);
+
+/* An SSL_CTX with what both roles have in common. Never NULL (running out of memory aborts). */
 SSL_CTX *tls_context_new_ssl(const SSL_METHOD *method);
 
 /* The reason of the oldest error in this thread's queue, which is emptied. A static text. */
 const char *tls_context_reason(void);
+
+/* Client: a connection to that name continues the kept session, or leaves one behind. */
+void tls_context_resume(struct tls_context *t, SSL *ssl, const char *name);
 
 /*
  * Session ticket keys (tls_tickets.c). Without a file: random ones that live as long as the process,

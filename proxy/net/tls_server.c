@@ -182,8 +182,7 @@ struct tls_context *tls_context_create_server(const struct config *c, struct con
 		return NULL;
 	}
 	ERR_clear_error();
-	struct tls_context *t = xcalloc(1, sizeof *t);
-	t->refs = 1;
+	struct tls_context *t = tls_context_new();
 	t->tickets = ticket_keys_create(tls->place, tls->ticket_key_file, errors);
 	if (t->tickets == NULL || !create_pairs(t, tls, errors)) {
 		tls_context_unref(&t);

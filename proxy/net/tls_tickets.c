@@ -158,9 +158,10 @@ static bool parse_key(struct span line, struct ticket_key *out)
 static const char *parse_keys(struct span text, struct ticket_keys *k)
 {
 	while (text.n > 0) {
-		struct span line = span_take_until(&text, "\n");
-		span_take(&text, '\n');
-		line = span_chomp(line);
+		struct span line = span_take_until(&text, "\r\n");
+		if (text.n > 0) {
+			text = span_slice(text, 1, text.n);
+		}
 		if (line.n == 0 || line.p[0] == '#') {
 			continue;
 		}
