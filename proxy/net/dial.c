@@ -135,10 +135,10 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	int error = 0;
 	socklen_t size = sizeof error;
-	if (status < 0) {
-		error = -status;
-	} else if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+	if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
 		error = errno;
+	} else if (error == 0 && status < 0) {
+		error = -status; /* libuv calls any refusal EBADF: the socket knows better */
 	}
 	if (error == 0) {
 		end_attempt(d);

@@ -221,7 +221,11 @@ static bool is_shortage(int error)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = poll->data;
-	(void)status, (void)events;
+	(void)events;
+	if (status < 0) {
+		pause_accepting(l, -status); /* libuv has stopped watching */
+		return;
+	}
 	for (int i = 0; i < LISTENER_BATCH && !l->is_stopped; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
