@@ -24,7 +24,7 @@
 #define NET_READ_SIZE 65536
 /* One read after encryption: a client may ask for records of 512 bytes (RFC 6066 section 4), each of
  * which grows by up to a hundred. */
-#define NET_CIPHER_SIZE (2 * NET_READ_SIZE)
+#define NET_CIPHER_SIZE 131072
 
 struct net_loop {
 	uv_loop_t uv;

@@ -24,7 +24,7 @@
 #define STREAM_HIGH_WATER 262144
 #define STREAM_LOW_WATER  65536
 /* Output beyond this fails the stream (FAIL_SLOW_READER): its owner ignored the high mark. */
-#define STREAM_OUT_MAX (STREAM_HIGH_WATER + 4 * NET_READ_SIZE)
+#define STREAM_OUT_MAX ((size_t)STREAM_HIGH_WATER + (size_t)4 * NET_READ_SIZE)
 
 struct stream;
 
