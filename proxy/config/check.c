@@ -81,10 +81,6 @@ static void check_named(struct raw *r, size_t i)
 		config_errors_add(r->errors, raw_place_of(r, "tls.names", index, "name"),
 			"tls.names.name", "\"%s\" is neither a host name nor *.domain", c->name);
 	}
-	if (!is_given(c->name) || !is_given(c->certificate) || !is_given(c->key)) {
-		config_errors_add(r->errors, c->place, "tls.names",
-			"name, certificate and key must not be empty");
-	}
 	(void)check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
 		"tls.names.certificate", c->certificate);
 	(void)check_readable(
@@ -109,6 +105,19 @@ static void check_pair(struct raw *r)
 	(void)check_readable(r, key, "tls.key", r->pair.key);
 }
 
+/* Keys that are missing were complained about when they were read. */
+static bool is_complete(const struct config_tls *tls)
+{
+	for (size_t i = 0; i < tls->certificate_count; i++) {
+		const struct config_certificate *c = &tls->certificates[i];
+		if (!is_given(c->certificate) || !is_given(c->key) ||
+			(i > 0 && !is_given(c->name))) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void check_tls(struct raw *r)
 {
 	struct config_tls *tls = &r->config->tls;
@@ -120,7 +129,7 @@ static void check_tls(struct raw *r)
 	if (is_given(r->pair.certificate)) {
 		put_pair_first(r);
 	}
-	if (r->errors->count > errors_before) {
+	if (r->errors->count > errors_before || !is_complete(tls)) {
 		config_drop_certificates(tls); /* see config_load_to_check */
 	}
 	if (!check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"), "tls.ticket_key_file",

@@ -264,6 +264,14 @@ void field_initial(const struct schema_key *key, union field *out)
 	(void)is_good;
 }
 
+bool field_is_empty(const struct schema_key *key, const union field *v)
+{
+	if (key->type == SCHEMA_NAMES) {
+		return v->names.count == 0;
+	}
+	return is_text_type(key->type) && v->string[0] == '\0';
+}
+
 bool field_is_off(const struct schema_key *key, const union field *v)
 {
 	switch (key->type) {

@@ -32,6 +32,9 @@ void field_initial(const struct schema_key *key, union field *out);
 bool field_is_initial(const struct schema_key *key, const union field *v);
 bool field_is_off(const struct schema_key *key, const union field *v);
 
+/* An empty string or list. */
+bool field_is_empty(const struct schema_key *key, const union field *v);
+
 /* Puts the value at base + offset. */
 void field_store(const struct schema_key *key, char *base, union field *v);
 

@@ -46,7 +46,10 @@ static void check_name(struct raw *r, enum target kind, size_t index, const char
 	struct config_place place = raw_place_of(r, section, (int)index, "name");
 	size_t length = strlen(name);
 	size_t first = 0;
-	if (length == 0 || length > TARGET_NAME_MAX || strspn(name, TARGET_NAME_BYTES) != length) {
+	if (length == 0) {
+		return; /* missing or empty: said already */
+	}
+	if (length > TARGET_NAME_MAX || strspn(name, TARGET_NAME_BYTES) != length) {
 		config_errors_add(r->errors, place, key,
 			"must be 1 to 64 letters, digits, dots, underscores and hyphens");
 	} else if (find_target(r, name, &first) != kind || first != index) {
@@ -129,9 +132,6 @@ static void resolve_group(struct raw *r, size_t i, struct config_group *out)
 	out->place = raw->place;
 	out->name = xstrdup(raw->name);
 	out->backends = xcalloc(raw->backends.count, sizeof out->backends[0]);
-	if (raw->backends.count == 0) {
-		config_errors_add(r->errors, place, key, "a group needs a backend");
-	}
 	for (size_t k = 0; k < raw->backends.count; k++) {
 		size_t index = 0;
 		const char *name = raw->backends.items[k];
