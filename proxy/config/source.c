@@ -61,19 +61,38 @@ static bool is_word_byte(uint8_t c)
 	       c == '_' || c == '-' || c == '*' || c == '.';
 }
 
-/* libconfig keeps 32 bits of a decimal integer unless an L follows. */
-static bool is_long_integer(struct span word)
+static bool is_made_of(struct span word, const char *bytes)
 {
-	struct span digits = word;
-	uint64_t n;
-	if (digits.n > 0 && digits.p[0] == '-') {
+	for (size_t i = 0; i < word.n; i++) {
+		if (strchr(bytes, word.p[i]) == NULL) {
+			return false;
+		}
+	}
+	return word.n > 0;
+}
+
+/* Leading zeros say nothing about the size. */
+static size_t significant(struct span digits)
+{
+	while (digits.n > 0 && digits.p[0] == '0') {
 		digits = span_slice(digits, 1, digits.n);
 	}
-	if (!span_take_number(&digits, &n)) {
-		/* Twenty digits and more do not fit here either; its own conversion saturates. */
-		return word.n > 0 && strspn((const char *)word.p, "-0123456789") >= word.n;
+	return digits.n;
+}
+
+/*
+ * What must follow a word for libconfig to read it whole: it keeps the low 32 bits of an integer unless
+ * an L follows. Nine decimal and seven hexadecimal digits always fit. Where even 64 bits are too few,
+ * decimal integers saturate there; the hexadecimal ones are no numbers then.
+ */
+static const char *suffix(struct span word)
+{
+	struct span digits = word;
+	if (span_take_nocase(&digits, "0x") && is_made_of(digits, "0123456789abcdefABCDEF")) {
+		return significant(digits) > 15 ? "?" : significant(digits) > 7 ? "L" : "";
 	}
-	return digits.n == 0 && n > INT32_MAX;
+	(void)span_take(&digits, '-');
+	return is_made_of(digits, "0123456789") && significant(digits) > 9 ? "L" : "";
 }
 
 static bool is_line_comment(struct span at)
@@ -98,8 +117,9 @@ static size_t step_plain(struct source *s, struct span at, enum lexical *state)
 		}
 	}
 	add_bytes(s, (const char *)at.p, n);
-	if (is_word_byte(at.p[0]) && is_long_integer(span_of(at.p, n))) {
-		add_bytes(s, "L", 1);
+	if (is_word_byte(at.p[0])) {
+		const char *more = suffix(span_of(at.p, n));
+		add_bytes(s, more, strlen(more));
 	}
 	return n;
 }
@@ -195,13 +215,24 @@ static void read_line(
 static void read_text(struct reader *r, const char *name, struct span text)
 {
 	enum lexical state = PLAIN;
+	unsigned plain_until = 0; /* line where the string or comment begins, if there is one */
 	for (unsigned number = 1; text.n > 0; number++) {
 		struct span line = span_take_until(&text, "\n");
 		(void)span_take(&text, '\n');
 		if (line.n > 0 && line.p[line.n - 1] == '\r') {
 			line = span_slice(line, 0, line.n - 1);
 		}
+		if (state == PLAIN) {
+			plain_until = number;
+		}
 		read_line(r, (struct config_place){name, number}, line, &state);
+	}
+	/* libconfig would take the rest of the file for part of it without a word. */
+	if (state != PLAIN) {
+		config_errors_add(r->errors, (struct config_place){name, plain_until}, "",
+			"a %s begins here and does not end",
+			state == STRING ? "string" : "comment");
+		r->is_good = false;
 	}
 }
 
