@@ -69,7 +69,7 @@ static void take_groups(
 	const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
 	for (size_t i = 0; i < REGEX_GROUPS; i++) {
 		groups[i] = span_of(NULL, 0);
-		/* \K inside a lookahead can make a match end before it starts. */
+		/* \K in a subroutine that a lookahead calls: a match that ends before it starts. */
 		if (i < r->groups && ends[2 * i] != PCRE2_UNSET && ends[2 * i] <= ends[2 * i + 1]) {
 			assert(ends[2 * i + 1] <= name.n);
 			groups[i] = span_slice(name, ends[2 * i], ends[2 * i + 1]);
