@@ -129,8 +129,6 @@ static void test_later_work_is_refused(void **state)
 		"pool.max_per_user: not supported yet; the only value is the default, 10");
 	expect("pool = { queue_timeout = \"4s\"; };", 3,
 		"pool.queue_timeout: not supported yet; the only value is the default, 3s");
-	expect("limits = { auth_delay = 3; };", 3,
-		"limits.auth_delay: not supported yet; the only value is the default, 2s");
 	expect("limits = { auth_delay_max = 3; };", 3,
 		"limits.auth_delay_max: not supported yet; the only value is the default, 15s");
 	expect("admin = { socket = \"/run/other\"; };", 3,
