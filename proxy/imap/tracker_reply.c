@@ -82,19 +82,20 @@ static void forget_mailbox(struct tracker *t)
 }
 
 /* What a command that changes the selection has done (the table of POOLING.md section 1). */
-static void on_selection(struct tracker *t, enum in_flight_kind kind, struct span status)
+static void on_selection(struct tracker *t, const struct in_flight_entry *entry, struct span status)
 {
 	bool is_ok = span_is_nocase(status, "OK");
-	bool was_overlapping = t->is_overlapping;
+	/* A command whose literal was refused may not have got as far as to close the old mailbox. */
+	bool is_unsure = t->is_overlapping || entry->is_open;
 	if (t->in_flight.selecting == 0) {
 		t->is_overlapping = false;
 	}
-	if (was_overlapping) {
+	if (is_unsure) {
 		forget_mailbox(t);
 		t->selected = TRACKER_SELECTED_UNKNOWN;
 		return;
 	}
-	if (kind == IN_FLIGHT_SELECT) {
+	if (entry->kind == IN_FLIGHT_SELECT) {
 		forget_mailbox(t);
 		if (is_ok) {
 			t->mailbox = t->next_mailbox;
@@ -144,7 +145,7 @@ static enum fail on_tagged(struct tracker *t, const struct reply *r)
 		return FAIL_NONE;
 	}
 	if (entry.kind != IN_FLIGHT_OTHER) {
-		on_selection(t, entry.kind, r->word);
+		on_selection(t, &entry, r->word);
 	}
 	return entry.is_open ? on_open_command_ended(t) : FAIL_NONE;
 }
