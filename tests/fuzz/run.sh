@@ -4,6 +4,8 @@
 set -u
 seconds=$1
 shift
+LSAN_OPTIONS=suppressions=$(dirname "$0")/../lib/lsan.supp:print_suppressions=0
+export LSAN_OPTIONS
 
 fuzz_one()
 {
