@@ -76,6 +76,7 @@ static bool read_given(
 		complain(r, raw_place(r, s), "", key->path, "must not be empty");
 	}
 	if (key->use == SCHEMA_LATER && !field_is_off(key, v) && !field_is_initial(key, v)) {
+		assert(key->initial != NULL); /* what is not supported need not be given */
 		snprintf(why, sizeof why, "not supported yet; the only value is the default, %s",
 			key->initial[0] != '\0' ? key->initial : "empty");
 		complain(r, raw_place(r, s), "", key->path, why);
