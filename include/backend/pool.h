@@ -28,8 +28,8 @@ struct loan;
 
 /*
  * DIALING -> HANDSHAKE <-> SIGNIN -> LENT -> SCRUBBING -> PARKED -> LENT ...
- *                                              ^            |
- *                                              '---check----'     every state -> CLOSING
+ *                                     ^        |  ^           |
+ *                                     '-checked'  '---check---'     every state -> CLOSING
  */
 enum backend_state {
 	BACKEND_DIALING,   /* being resolved and connected */
@@ -49,8 +49,8 @@ enum backend_state {
 /* How long LOGOUT and what is pending may take to leave when a connection is closed. */
 #define POOL_LINGER_MS 2000
 
-/* What a loan tells the session. Never from inside a call below; the loan is over after all but
- * on_ready. */
+/* What a loan tells the session. Never from inside a call below. After on_refused and on_failed the loan
+ * is of no use any more, and loan_cancel frees it (also from inside them). */
 struct loan_events {
 	void (*on_ready)(void *owner); /* as if pool_borrow had said ready */
 	/* The server said NO. text is for the client (imap/signin.h). */
@@ -73,8 +73,11 @@ struct pool_request {
 
 struct pool *pool_create(struct net_loop *loop, struct counters *counters);
 
-/* New settings and servers: parked connections to servers that changed or went are closed, caps apply
- * from now on. share: this worker's number of parked connections at most. */
+/*
+ * New settings and servers: connections to servers that changed or went are closed if they are parked, and
+ * are not parked when they come back; caps apply from the next parking on. Nothing of c is kept.
+ * workers: how many share max_idle.
+ */
 void pool_configure(struct pool *p, const struct config *c, unsigned workers);
 
 /* Closes all that is parked or being cleaned, and parks nothing more. */

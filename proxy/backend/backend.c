@@ -61,7 +61,7 @@ static void on_timer(void *owner)
 		break;
 	case BACKEND_PARKED:
 		counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
-		backend_close(b, FAIL_POOL_IDLE);
+		backend_close(b, backend_is_too_old(b) ? FAIL_POOL_AGE : FAIL_POOL_IDLE);
 		break;
 	case BACKEND_DIALING:
 	case BACKEND_LENT:
@@ -101,7 +101,8 @@ static void backend_free(struct backend *b)
 	free(b->capabilities);
 	free(b);
 	if (pool_is_empty(p) && p->on_empty != NULL) {
-		p->on_empty(p->on_empty_owner);
+		/* Not from here: a dial that is given up ends inside its owner's call. */
+		net_loop_defer(p->loop, &p->empty);
 	}
 }
 
@@ -134,7 +135,7 @@ void backend_close(struct backend *b, enum fail why)
 		return;
 	}
 	log_close(b, why);
-	if (b->state == BACKEND_PARKED && why != FAIL_POOL_UNEXPECTED) {
+	if (b->state == BACKEND_PARKED && fail_side(why) != FAIL_SIDE_SERVER) {
 		/* Between commands a goodbye is possible: the server's log then shows a clean end. */
 		stream_write(b->stream, span_str(b->tag));
 		stream_write(b->stream, span_str("Z LOGOUT\r\n"));

@@ -30,10 +30,13 @@ struct pool {
 	struct pool_user *users; /* uthash, by server identity and login */
 	struct list states[BACKEND_STATE_COUNT];
 	struct config_pool settings;
+	char **servers; /* identities (user.c) of those that connections may be parked for */
+	size_t server_count;
 	size_t max_parked; /* this worker's share of max_idle */
 	bool is_draining;
 	void (*on_empty)(void *owner);
 	void *on_empty_owner;
+	struct net_task empty;   /* tells it */
 	struct hash_key tag_key; /* for proxy tags */
 	uint64_t tag_count;
 };
@@ -97,6 +100,7 @@ void backend_check(struct backend *b);
 size_t backend_scrub_data(struct backend *b, struct span in);
 void backend_scrub_broken(struct backend *b, enum fail why);
 void backend_arm_parked(struct backend *b);
+bool backend_is_too_old(const struct backend *b);
 
 /* user.c: users and what is parked for them. */
 void pool_users_init(void); /* before the first of the others */
@@ -108,6 +112,7 @@ struct backend *pool_user_find(struct pool *p, const struct loan *l); /* proved 
 void pool_user_disprove(
 	struct pool *p, const struct loan *l);         /* the server refused this credential */
 void pool_user_drop(struct backend *b, enum fail why); /* closes all parked of its user */
-bool pool_user_is_at(const struct backend *b, const struct config_backend *server);
+bool pool_user_is_kept(const struct backend *b);       /* its server is still one of ours */
+char *pool_server_identity(const struct config_backend *s);
 
 #endif

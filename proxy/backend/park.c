@@ -45,7 +45,7 @@ static void give_up(struct backend *b, enum fail why, const char *detail)
 	backend_close(b, why);
 }
 
-static bool is_too_old(const struct backend *b)
+bool backend_is_too_old(const struct backend *b)
 {
 	return net_loop_now(b->pool->loop) - b->created_ms >= b->pool->settings.max_lifetime;
 }
@@ -60,7 +60,10 @@ static const char *pool_objection(const struct backend *b)
 	if (!p->settings.enabled || p->max_parked == 0 || p->settings.max_idle_per_user == 0) {
 		return "pool-off";
 	}
-	return is_too_old(b) ? "lifetime" : NULL;
+	if (!pool_user_is_kept(b)) {
+		return "server-changed";
+	}
+	return backend_is_too_old(b) ? "lifetime" : NULL;
 }
 
 static bool has_unselect(const struct backend *b)
@@ -181,12 +184,11 @@ static void end_scrub(struct backend *b)
 	}
 }
 
-static size_t drain(struct backend *b, struct span in)
+static void drain(struct backend *b, struct span *in)
 {
-	size_t given = in.n;
 	struct tracker_sink sink = drain_sink(b);
-	b->drained += given;
-	enum tracker_verdict verdict = tracker_server(b->tracker, &in, &sink);
+	b->drained += in->n;
+	enum tracker_verdict verdict = tracker_server(b->tracker, in, &sink);
 	if (verdict == TRACKER_SERVER_BYE || verdict == TRACKER_FAILED) {
 		give_up(b, FAIL_NOT_REUSABLE, "bye");
 	} else if (b->drained > POOL_DRAIN_BYTES) {
@@ -194,23 +196,30 @@ static size_t drain(struct backend *b, struct span in)
 	} else if (tracker_is_quiet(b->tracker)) {
 		begin_scrub(b);
 	}
-	return given;
 }
 
-size_t backend_scrub_data(struct backend *b, struct span in)
+static void scrub(struct backend *b, struct span *in)
 {
-	if (b->tracker != NULL) {
-		return drain(b, in);
-	}
-	size_t given = in.n;
 	struct buf out;
 	buf_init(&out, SCRUB_OUT_MAX);
-	enum scrub_verdict verdict = scrub_feed(b->scrub, &in, &out);
+	enum scrub_verdict verdict = scrub_feed(b->scrub, in, &out);
 	backend_write(b, &out);
 	if (verdict == SCRUB_CLEAN) {
 		end_scrub(b);
 	} else if (verdict == SCRUB_FAILED) {
 		backend_scrub_broken(b, FAIL_SCRUB);
+	}
+}
+
+size_t backend_scrub_data(struct backend *b, struct span in)
+{
+	size_t given = in.n;
+	if (b->tracker != NULL) {
+		drain(b, &in);
+	}
+	/* Behind the last answer to the session: nothing may get past the barrier unseen. */
+	if (b->scrub != NULL && in.n > 0) {
+		scrub(b, &in);
 	}
 	return given;
 }

@@ -9,36 +9,57 @@
 #include "backend_priv.h"
 #include "base/alloc.h"
 
+static void tell_empty(void *pool)
+{
+	struct pool *p = pool;
+	if (pool_is_empty(p)) {
+		p->on_empty(p->on_empty_owner);
+	}
+}
+
 struct pool *pool_create(struct net_loop *loop, struct counters *counters)
 {
 	struct pool *p = xcalloc(1, sizeof *p);
 	p->loop = loop;
 	p->counters = counters;
 	p->tag_key = hash_key_random();
+	net_task_init(&p->empty, tell_empty, p);
 	pool_users_init();
 	return p;
 }
 
-static bool is_server_kept(const struct backend *b, const struct config *c)
+static void forget_servers(struct pool *p)
 {
-	for (size_t i = 0; i < c->backend_count; i++) {
-		if (pool_user_is_at(b, &c->backends[i])) {
-			return true;
-		}
+	for (size_t i = 0; i < p->server_count; i++) {
+		free(p->servers[i]);
 	}
-	return false;
+	free(p->servers);
+	p->servers = NULL;
+	p->server_count = 0;
+}
+
+/* Kept as text: the pool outlives the configuration that its connections were made by. */
+static void learn_servers(struct pool *p, const struct config *c)
+{
+	forget_servers(p);
+	p->servers = xcalloc(c->backend_count, sizeof *p->servers);
+	p->server_count = c->backend_count;
+	for (size_t i = 0; i < c->backend_count; i++) {
+		p->servers[i] = pool_server_identity(&c->backends[i]);
+	}
 }
 
 void pool_configure(struct pool *p, const struct config *c, unsigned workers)
 {
 	assert(workers > 0);
 	p->settings = c->pool;
+	learn_servers(p, c);
 	/* Rounded up: the sum may exceed max_idle by less than the number of workers. */
 	p->max_parked = (c->pool.max_idle + workers - 1) / workers;
 	LIST_FOREACH_SAFE(node, &p->states[BACKEND_PARKED])
 	{
 		struct backend *b = LIST_OBJECT(node, struct backend, node);
-		if (!c->pool.enabled || !is_server_kept(b, c)) {
+		if (!c->pool.enabled || !pool_user_is_kept(b)) {
 			backend_close(b, FAIL_POOL_OFF);
 		} else {
 			backend_arm_parked(b);
@@ -85,6 +106,8 @@ void pool_destroy(struct pool **p)
 	}
 	assert(pool_is_empty(*p));
 	assert((*p)->users == NULL);
+	net_task_cancel(&(*p)->empty);
+	forget_servers(*p);
 	free(*p);
 	*p = NULL;
 }

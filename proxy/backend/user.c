@@ -71,14 +71,25 @@ void pool_user_key(struct loan *l)
 	buf_finish(&key);
 }
 
-bool pool_user_is_at(const struct backend *b, const struct config_backend *server)
+char *pool_server_identity(const struct config_backend *s)
 {
 	struct buf identity;
 	buf_init(&identity, POOL_KEY_MAX);
-	add_server_identity(&identity, server);
-	bool is_same = b->user != NULL && span_equal(span_str(b->user->key), buf_peek(&identity));
+	add_server_identity(&identity, s);
+	char *text = xmemdup0(buf_peek(&identity).p, buf_len(&identity));
 	buf_finish(&identity);
-	return is_same;
+	return text;
+}
+
+bool pool_user_is_kept(const struct backend *b)
+{
+	assert(b->user != NULL);
+	for (size_t i = 0; i < b->pool->server_count; i++) {
+		if (strcmp(b->user->key, b->pool->servers[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static struct pool_user *find_user(struct pool *p, const struct loan *l)
