@@ -100,9 +100,9 @@ static size_t on_server_data(void *owner, struct span in)
 	s->active_ms = net_loop_now(s->host->loop);
 	switch (tracker_server(s->tracker, &in, &sink)) {
 	case TRACKER_LOGOUT:
-		/* Bytes behind the last answer belong to nobody: such a connection is not kept. */
+		/* Bytes behind the last answer: the pool, whose stream it is now, looks at them. */
 		session_end(s, FAIL_LOGOUT, "");
-		return given;
+		return given - in.n;
 	case TRACKER_FAILED:
 		session_end(s, tracker_failure(s->tracker), "");
 		return given;
