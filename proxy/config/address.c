@@ -1,3 +1,7 @@
+/*
+ * The text is taken apart from the front by the bounded cursor; nothing is resolved, so that a check
+ * of the configuration needs no network.
+ */
 #include "config/address.h"
 
 #include <arpa/inet.h>
@@ -23,6 +27,7 @@ static bool fail(const char **why, const char *text)
 static bool parse_unix(struct span path, struct address *out, const char **why)
 {
 	struct sockaddr_un sample;
+	/* A relative path would depend on where the process was started. */
 	if (path.n == 0 || path.p[0] != '/') {
 		return fail(why, "the path of a unix socket must begin with /");
 	}
@@ -38,6 +43,7 @@ static bool parse_unix(struct span path, struct address *out, const char **why)
 	return true;
 }
 
+/* Letters, digits and hyphens (RFC 952), dots between labels, and the underscore that is met inside. */
 static bool is_host_byte(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -62,6 +68,7 @@ static bool looks_numeric(const char *host)
 
 static bool is_loopback6(const struct in6_addr *a)
 {
+	/* ::ffff:127.0.0.1 reaches the same sockets as 127.0.0.1 (RFC 4291 section 2.5.5.2). */
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	return IN6_IS_ADDR_LOOPBACK(a) ||
 	       (memcmp(a->s6_addr, mapped, sizeof mapped) == 0 && a->s6_addr[12] == 127);
@@ -125,7 +132,8 @@ static bool parse_inet(struct span text, struct address *out, const char **why)
 	if (host.n == 0) {
 		return fail(why, "the host is missing: all addresses are \"0.0.0.0\" or \"[::]\"");
 	}
-	char *name = xmemdup0(host.p, host.n);
+	assert(port > 0);
+	char *name = xmemdup0(host.p, host.n); /* inet_pton wants a NUL */
 	bool is_loopback;
 	if (!check_host(name, is_bracketed, &is_loopback, why)) {
 		free(name);

@@ -46,6 +46,7 @@ static bool check_readable(
 	return r->errors->count == errors_before;
 }
 
+/* A wildcard stands for one whole label, the leftmost (RFC 6125 section 6.4.3). */
 static bool is_sni_name(const char *name)
 {
 	size_t n = strlen(name);
@@ -62,6 +63,7 @@ static void put_pair_first(struct raw *r)
 {
 	struct config_tls *tls = &r->config->tls;
 	size_t count = tls->certificate_count;
+	assert(count == 0 || is_given(tls->certificates[0].name) || r->errors->count > 0);
 	tls->certificates = xrealloc(tls->certificates, (count + 1) * sizeof tls->certificates[0]);
 	memmove(tls->certificates + 1, tls->certificates, count * sizeof tls->certificates[0]);
 	tls->certificates[0] = (struct config_certificate){
@@ -152,6 +154,7 @@ static void check_listener(struct raw *r, size_t i)
 {
 	struct config_listener *l = &r->config->listeners[i];
 	struct config_place place = raw_place_of(r, "listeners", (int)i, "address");
+	assert(l->text == NULL);
 	l->text = xstrdup(l->address.text != NULL ? l->address.text : "");
 	if (l->address.text == NULL) {
 		return; /* the address is wrong: said already */
@@ -160,6 +163,7 @@ static void check_listener(struct raw *r, size_t i)
 		config_errors_add(
 			r->errors, place, "listeners.address", "\"%s\" stands here twice", l->text);
 	}
+	/* Said once by hand, or not done: a password in clear is heard by everybody on the way. */
 	if (l->tls == TLS_NONE && !l->insecure && !l->address.is_loopback) {
 		config_errors_add(r->errors, place, "listeners.tls",
 			"passwords would cross the network in clear on %s: set tls, or insecure = "
@@ -229,6 +233,7 @@ static void take_hidden(struct raw *r)
 				name);
 		}
 	}
+	assert(c->hide == NULL);
 	c->hide = r->hide.items;
 	c->hide_count = r->hide.count;
 	r->hide = (struct raw_names){0};

@@ -1,3 +1,7 @@
+/*
+ * The snapshot's life: counted by whoever serves by it, freed whole. Sessions hold it on any thread, so
+ * the count is atomic; everything else was written before the first reference was handed out.
+ */
 #include "config/config.h"
 
 #include <assert.h>
@@ -9,6 +13,7 @@
 
 static void free_listeners(struct config *c)
 {
+	assert(c->listener_count == 0 || c->listeners != NULL);
 	for (size_t i = 0; i < c->listener_count; i++) {
 		free(c->listeners[i].text);
 		address_finish(&c->listeners[i].address);
@@ -18,6 +23,7 @@ static void free_listeners(struct config *c)
 
 void config_drop_certificates(struct config_tls *tls)
 {
+	assert(tls->certificate_count == 0 || tls->certificates != NULL);
 	for (size_t i = 0; i < tls->certificate_count; i++) {
 		free(tls->certificates[i].name);
 		free(tls->certificates[i].certificate);
@@ -39,6 +45,7 @@ static void free_tls(struct config_tls *tls)
 
 static void free_backends(struct config *c)
 {
+	assert(c->backend_count == 0 || c->backends != NULL);
 	for (size_t i = 0; i < c->backend_count; i++) {
 		struct config_backend *b = &c->backends[i];
 		free(b->name);
@@ -74,6 +81,7 @@ static void free_names(char **names, size_t count)
 
 static void destroy(struct config *c)
 {
+	assert(atomic_load_explicit(&c->refs, memory_order_relaxed) == 0);
 	free_listeners(c);
 	free_tls(&c->tls);
 	free_backends(c);
@@ -113,6 +121,7 @@ void config_unref(struct config **c)
 
 bool config_find_target(const struct config *c, const char *name, bool *is_group, size_t *index)
 {
+	assert(name != NULL);
 	for (size_t i = 0; i < c->backend_count; i++) {
 		if (strcmp(c->backends[i].name, name) == 0) {
 			*is_group = false;

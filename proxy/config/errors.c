@@ -1,3 +1,7 @@
+/*
+ * A message is put together in a line on the stack, cleaned there, and kept as a copy: what it quotes
+ * (names, paths, a parser's words) need not live longer than the call.
+ */
 #include "config/errors.h"
 
 #include <assert.h>
@@ -36,6 +40,7 @@ void config_errors_add(struct config_errors *e, struct config_place where, const
 {
 	char line[ERROR_LINE_MAX];
 	size_t len = 0;
+	assert((e->lines == NULL) == (e->count == 0));
 	line[0] = '\0';
 	if (where.file != NULL && where.line > 0) {
 		len = append(line, len, "%s:%u: ", where.file, where.line);
@@ -50,6 +55,7 @@ void config_errors_add(struct config_errors *e, struct config_place where, const
 	int n = vsnprintf(line + len, sizeof line - len, format, args);
 	va_end(args);
 	len = clamp(len, n);
+	/* A newline inside would make two errors of one; escape sequences would reach a terminal. */
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)line[i];
 		if (c < ' ' || c == 0x7f) {

@@ -1,3 +1,7 @@
+/*
+ * Types are written down once each: how text becomes a value, what libconfig's type must be, how wide
+ * the field is. A default takes the same way as text in the file, so that it cannot mean another thing.
+ */
 #include "field.h"
 
 #include <assert.h>
@@ -50,6 +54,7 @@ static bool bad(char *why, const char *what, const char *more)
 
 static bool check_bounds(const struct schema_key *key, uint64_t n, char *why)
 {
+	assert(key->min < key->max);
 	char low[VALUE_TEXT_MAX];
 	char high[VALUE_TEXT_MAX];
 	if (n >= key->min && n <= key->max) {
@@ -71,6 +76,7 @@ static bool check_bounds(const struct schema_key *key, uint64_t n, char *why)
 
 static bool parse_choice(const struct schema_key *key, const char *text, unsigned *n, char *why)
 {
+	assert(key->choices != NULL);
 	if (value_choice(span_str(text), key->choices, n)) {
 		return true;
 	}
@@ -131,6 +137,7 @@ static bool parse_text(const struct schema_key *key, const char *text, union fie
 
 static bool read_names(const config_setting_t *s, union field *v, char *why)
 {
+	/* ( ) and [ ] alike: which of them is which is not for operators to remember. */
 	int count = config_setting_is_list(s) || config_setting_type(s) == CONFIG_TYPE_ARRAY
 			    ? config_setting_length(s)
 			    : -1;
@@ -153,6 +160,7 @@ static bool read_names(const config_setting_t *s, union field *v, char *why)
 static bool read_integer(
 	const struct schema_key *key, const config_setting_t *s, union field *v, char *why)
 {
+	/* source.c saw to it that the tree has all bits. */
 	long long n = config_setting_get_int64(s);
 	if (key->type != SCHEMA_NUMBER && key->type != SCHEMA_TIME && key->type != SCHEMA_SIZE) {
 		return bad(why, "must be ", field_expected(key->type));
@@ -176,6 +184,7 @@ bool field_read(const struct schema_key *key, const config_setting_t *s, union f
 		is_good = read_integer(key, s, v, why);
 		break;
 	case CONFIG_TYPE_STRING:
+		/* "5" is no integer and "true" no truth: a quote there is a slip. */
 		if (key->type == SCHEMA_BOOL || key->type == SCHEMA_NUMBER ||
 			key->type == SCHEMA_NAMES) {
 			return bad(why, "must be ", field_expected(key->type));
@@ -217,6 +226,7 @@ static_assert(sizeof(enum tls_mode) == sizeof(unsigned), "choices are stored as 
 
 void field_store(const struct schema_key *key, char *base, union field *v)
 {
+	assert(base != NULL && key->in != SCHEMA_NOWHERE);
 	char *field = base + key->offset;
 	unsigned number = (unsigned)v->number;
 	size_t size = (size_t)v->number;

@@ -37,6 +37,7 @@ struct config *config_load_to_check(const char *file, struct config_errors *erro
 	atomic_init(&c->refs, 1);
 	c->file = xstrdup(file);
 	config_init(&r.tree);
+	/* libconfig stops at the first error of syntax: there is no tree to look at then. */
 	bool is_parsed = source_read(&r.source, file, errors) && parse(&r);
 	if (is_parsed) {
 		raw_read(&r);
@@ -45,6 +46,7 @@ struct config *config_load_to_check(const char *file, struct config_errors *erro
 	}
 	take_files(&r);
 	raw_finish(&r);
+	assert(is_parsed || errors->count > 0);
 	if (!is_parsed) {
 		config_unref(&c);
 	}

@@ -1,3 +1,8 @@
+/*
+ * The distance of Damerau and Levenshtein in its restricted form (no part is edited twice), in three
+ * rows of a table. A word is guessed only when that is clearly nearer than chance: a wrong guess sends
+ * the reader in a wrong direction.
+ */
 #include "config/nearest.h"
 
 #include <assert.h>
@@ -47,6 +52,7 @@ unsigned nearest_distance(const char *a, const char *b, unsigned limit)
 			}
 		}
 	}
+	assert(row[m] <= (n > m ? n : m));
 	return min(row[m], limit + 1);
 }
 

@@ -1,3 +1,7 @@
+/*
+ * Listeners are matched by their address as written, settings that need a restart by the schema's mark:
+ * a setting that gets the mark is compared here without another line.
+ */
 #include "config/plan.h"
 
 #include <assert.h>
@@ -56,6 +60,7 @@ void config_plan_make(
 {
 	size_t count;
 	const struct schema_key *keys = schema_keys(&count);
+	assert(after != NULL);
 	*p = (struct config_plan){0};
 	plan_listeners(p, before, after);
 	p->restart = xcalloc(count, sizeof p->restart[0]);

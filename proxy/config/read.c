@@ -75,9 +75,10 @@ static bool read_given(
 	if (key->initial == NULL && field_is_empty(key, v)) {
 		complain(r, raw_place(r, s), "", key->path, "must not be empty");
 	}
+	/* Taken in silence such a key would promise what is not done; off promises nothing. */
 	if (key->use == SCHEMA_LATER && !field_is_off(key, v) && !field_is_initial(key, v)) {
 		assert(key->initial != NULL); /* what is not supported need not be given */
-		snprintf(why, sizeof why, "not supported yet; the only value is the default, %s",
+		snprintf(why, sizeof why, "not supported yet; leave it at its default, %s",
 			key->initial[0] != '\0' ? key->initial : "empty");
 		complain(r, raw_place(r, s), "", key->path, why);
 	}

@@ -1,3 +1,8 @@
+/*
+ * The table. A new key is a row here, a field in config.h, a line in etc/imapmux.conf and a paragraph in
+ * imapmux.conf(5); the lint says when one is missing. Bounds keep an operator's slip from taking the
+ * service down (a time-out of zero, a million threads), not from tuning it.
+ */
 #include "config/schema.h"
 
 #include <assert.h>
@@ -241,6 +246,7 @@ const struct schema_key *schema_keys(size_t *count)
 
 const struct schema_key *schema_find(const char *path)
 {
+	assert(path != NULL);
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		if (strcmp(keys[i].path, path) == 0) {
 			return &keys[i];
@@ -259,6 +265,7 @@ bool schema_is_in(const struct schema_key *key, const char *section)
 {
 	const char *name = schema_name(key);
 	size_t n = strlen(section);
+	assert(n == 0 || section[n - 1] != '.');
 	if (n == 0) {
 		return name == key->path;
 	}
@@ -287,5 +294,6 @@ const char *schema_near_miss(const char *section, const char *name)
 			elsewhere = keys[i].path;
 		}
 	}
+	/* A slip of the finger is more likely than a key in the wrong group. */
 	return nearest.best != NULL ? nearest.best : elsewhere;
 }

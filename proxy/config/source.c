@@ -1,3 +1,7 @@
+/*
+ * Line by line: a line that is an @include is replaced by the lines of that file, any other is copied.
+ * Strings and comments are followed over the lines, so that words in them are left alone.
+ */
 #include "source.h"
 
 #include <assert.h>
@@ -28,6 +32,7 @@ static void add_bytes(struct source *s, const char *bytes, size_t n)
 	}
 	memcpy(s->text + s->len, bytes, n);
 	s->len += n;
+	assert(s->len < s->room);
 	s->text[s->len] = '\0';
 }
 
@@ -104,6 +109,7 @@ static bool is_line_comment(struct span at)
 static size_t step_plain(struct source *s, struct span at, enum lexical *state)
 {
 	size_t n = 1;
+	assert(*state == PLAIN && at.n > 0);
 	if (is_line_comment(at)) {
 		*state = LINE_COMMENT;
 	} else if (at.n >= 2 && at.p[0] == '/' && at.p[1] == '*') {
@@ -127,6 +133,7 @@ static size_t step_plain(struct source *s, struct span at, enum lexical *state)
 static size_t step_inside(struct source *s, struct span at, enum lexical *state)
 {
 	size_t n = 1;
+	assert(*state != PLAIN && at.n > 0);
 	if (*state == STRING && at.p[0] == '\\' && at.n >= 2) {
 		n = 2;
 	} else if (*state == STRING && at.p[0] == '"') {
@@ -180,6 +187,7 @@ static bool parse_include(struct span line, struct span *path)
 /* A relative path counts from the folder of the file that names it. */
 static char *resolve(const char *file, struct span path)
 {
+	assert(path.n > 0);
 	const char *slash = strrchr(file, '/');
 	if (path.p[0] == '/' || slash == NULL) {
 		return xmemdup0(path.p, path.n);
@@ -273,6 +281,7 @@ static void read_file(struct reader *r, const char *file, struct config_place na
 		fail(r, named_at, file, why);
 		return;
 	}
+	assert(r->depth < SOURCE_DEPTH_MAX);
 	r->depth++;
 	read_text(r, add_file(r->source, file), span_of(text, len));
 	r->depth--;

@@ -62,6 +62,7 @@ static void complain_unknown(struct raw *r, struct config_place place, const cha
 {
 	struct nearest nearest;
 	nearest_init(&nearest, name);
+	/* Only names of the kind that is wanted: another kind would be the next error. */
 	bool is_group = strcmp(what, "group") == 0;
 	for (size_t i = 0; i < r->config->backend_count && !is_group; i++) {
 		nearest_try(&nearest, r->config->backends[i].name);
@@ -98,6 +99,7 @@ static bool check_target(struct raw *r, struct config_place place, const char *k
 static void check_backend(struct raw *r, size_t i)
 {
 	struct config_backend *b = &r->config->backends[i];
+	assert(i < r->config->backend_count);
 	check_name(r, TARGET_BACKEND, i, b->name);
 	if (is_given(b->server_name)) {
 		return;
@@ -138,12 +140,14 @@ static void resolve_group(struct raw *r, size_t i, struct config_group *out)
 		if (!check_target(r, place, key, name, TARGET_BACKEND, &index)) {
 			continue;
 		}
+		/* Twice would be a double share in silence; that is what weight is for. */
 		if (has_member(out, index)) {
 			config_errors_add(r->errors, place, key, "\"%s\" stands here twice", name);
 			continue;
 		}
 		out->backends[out->backend_count++] = index;
 	}
+	assert(out->backend_count <= raw->backends.count);
 }
 
 /* Which of match, regex, file is given; false: not exactly one. */
@@ -160,6 +164,7 @@ static bool rule_pattern(const struct raw_rule *raw, struct config_rule *out)
 			out->kind = kinds[i];
 		}
 	}
+	assert(given <= sizeof kinds / sizeof kinds[0]);
 	out->pattern = xstrdup(pattern);
 	return given == 1;
 }

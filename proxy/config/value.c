@@ -1,5 +1,10 @@
+/*
+ * A number, then a unit that is all of the rest. Products are checked: a duration that wrapped around
+ * would be a time-out of milliseconds where years were meant.
+ */
 #include "config/value.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -54,6 +59,7 @@ bool value_duration(struct span text, uint64_t *ms)
 {
 	uint64_t n;
 	struct span rest = text;
+	/* No unit: seconds, as for an integer without quotes. */
 	if (span_take_number(&rest, &n) && rest.n == 0) {
 		return value_seconds(n, ms);
 	}
@@ -107,6 +113,7 @@ bool value_bool(struct span text, bool *out)
 bool value_choice(struct span text, const char *choices, unsigned *number)
 {
 	struct span rest = span_str(choices);
+	assert(rest.n > 0);
 	for (unsigned i = 0;; i++) {
 		struct span word = span_take_until(&rest, "|");
 		if (span_equal(word, text)) {
@@ -128,6 +135,7 @@ static void print_with_unit(uint64_t n, const struct unit *units, size_t count, 
 			best = i;
 		}
 	}
+	assert(n % units[best].factor == 0);
 	snprintf(out, VALUE_TEXT_MAX, "%" PRIu64 "%s", n / units[best].factor, units[best].name);
 }
 

@@ -1,3 +1,6 @@
+/*
+ * The same way as a start: what passes here starts, but for sockets and rights.
+ */
 #include "control/command_check.h"
 
 #include <assert.h>

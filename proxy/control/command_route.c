@@ -1,5 +1,10 @@
+/*
+ * Asks the table that sign-ins ask, so that it cannot tell another thing than what happens. No server
+ * and no running proxy is needed.
+ */
 #include "control/command_route.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "control/command_check.h"
@@ -40,6 +45,7 @@ static void print_pair(const char *name, const char *text)
 
 static void print_rule(const struct config *c, const struct route *r)
 {
+	assert(r->rule < c->rule_count && r->backend < c->backend_count);
 	const struct config_rule *rule = &c->rules[r->rule];
 	bool is_group = false;
 	size_t index = 0;
@@ -76,6 +82,7 @@ int command_route(const char *config_file, const char *user)
 	struct config_errors errors = {0};
 	struct route_table *table = NULL;
 	struct config *c = config_load_to_check(config_file, &errors);
+	/* With errors in the file the map files are still looked at: all errors in one run. */
 	if (c != NULL) {
 		table = route_table_create(c, &errors);
 	}

@@ -1,3 +1,7 @@
+/*
+ * One function takes a template apart, for the check and for the expansion, so that the two cannot
+ * disagree. A user name is only ever copied: a % or $ in it means nothing.
+ */
 #include "route/login.h"
 
 #include <assert.h>
@@ -13,6 +17,7 @@ struct out {
 
 static void put(struct out *o, struct span s)
 {
+	assert(o->len <= sizeof o->text);
 	if (s.n > sizeof o->text - o->len) {
 		o->is_full = true;
 		return;
@@ -38,6 +43,7 @@ struct piece {
 /* Takes a piece from the front; form must not be empty. */
 static struct piece take_piece(struct span *form)
 {
+	assert(form->n > 0);
 	uint8_t first = form->p[0];
 	uint8_t second = form->n > 1 ? form->p[1] : '\0';
 	struct piece piece = {PIECE_TEXT, span_of(form->p, 1), 0};
@@ -122,5 +128,7 @@ char *login_expand(struct span form, struct span user, const struct span *groups
 	if (o.is_full || o.len == 0) {
 		return NULL;
 	}
+	/* The caller's string ends at its NUL: none may be inside. */
+	assert(memchr(o.text, '\0', o.len) == NULL);
 	return xmemdup0(o.text, o.len);
 }

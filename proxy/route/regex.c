@@ -1,3 +1,7 @@
+/*
+ * PCRE2 with everything that could run away tied down: steps, nesting, heap. A program is used by all
+ * threads at once, so what a match changes (the match data) is made for each call.
+ */
 #include "route/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -40,7 +44,7 @@ struct regex *regex_create(const char *pattern, char *why)
 	pcre2_set_match_limit(r->limits, REGEX_MATCH_LIMIT);
 	pcre2_set_depth_limit(r->limits, REGEX_DEPTH_LIMIT);
 	pcre2_set_heap_limit(r->limits, REGEX_HEAP_LIMIT);
-	uint32_t captures = 0;
+	uint32_t captures = 0; /* all of them; $n reaches the first nine */
 	pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &captures);
 	r->groups = captures + 1 < REGEX_GROUPS ? captures + 1 : REGEX_GROUPS;
 	return r;
@@ -60,6 +64,7 @@ void regex_destroy(struct regex **r)
 
 size_t regex_groups(const struct regex *r)
 {
+	assert(r->groups >= 1 && r->groups <= REGEX_GROUPS);
 	return r->groups;
 }
 
@@ -83,6 +88,7 @@ enum regex_verdict regex_match(const struct regex *r, struct span name, struct s
 	if (data == NULL) {
 		abort();
 	}
+	assert(name.n > 0);
 	int rc = pcre2_match(r->code, name.p, name.n, 0, 0, data, r->limits);
 	enum regex_verdict verdict = REGEX_YES;
 	if (rc == PCRE2_ERROR_NOMATCH) {

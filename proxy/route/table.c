@@ -59,6 +59,7 @@ static bool find_target(const void *owner, const char *name, unsigned *number)
 	if (!config_find_target(c, name, &is_group, &index)) {
 		return false;
 	}
+	/* Groups are numbered behind the backends. */
 	*number = (unsigned)(is_group ? c->backend_count + index : index);
 	return true;
 }
@@ -80,8 +81,10 @@ static const char *near_miss(const void *owner, const char *name)
 static void add_targets(struct route_table *t)
 {
 	const struct config *c = t->config;
+	assert(t->targets == NULL);
 	t->target_count = c->backend_count + c->group_count;
 	t->targets = xcalloc(t->target_count, sizeof t->targets[0]);
+	/* Members are hashed once here, users at each sign-in. */
 	for (size_t i = 0; i < c->group_count; i++) {
 		const struct config_group *g = &c->groups[i];
 		struct target *target = &t->targets[c->backend_count + i];
@@ -230,6 +233,7 @@ static enum regex_verdict try_rule(
 	const struct route_table *t, size_t i, struct span user, struct hit *out)
 {
 	const struct config_rule *rule = &t->config->rules[i];
+	assert(i < t->config->rule_count);
 	out->rule = i;
 	out->target = t->rules[i].target;
 	out->login = span_str(rule->login);
@@ -248,6 +252,7 @@ static enum regex_verdict try_rule(
 static bool find_hit(const struct route_table *t, struct span user, struct hit *out)
 {
 	struct usertable_entry exact;
+	assert(user.n > 0 && user.n <= ROUTE_USER_MAX);
 	bool is_exact = usertable_find(t->exact, user, &exact);
 	size_t end = is_exact ? exact.line : t->config->rule_count;
 	for (size_t i = 0; i < t->scan_count && t->scan[i] < end; i++) {
@@ -265,6 +270,7 @@ static bool find_hit(const struct route_table *t, struct span user, struct hit *
 		}
 	}
 	if (is_exact) {
+		assert(exact.line < t->config->rule_count);
 		const struct config_rule *rule = &t->config->rules[exact.line];
 		out->rule = exact.line;
 		out->target = t->rules[exact.line].target;
@@ -280,6 +286,7 @@ static size_t pick_backend(const struct route_table *t, unsigned number, struct 
 	if (target->backends == NULL) {
 		return number;
 	}
+	assert(target->count > 0);
 	return target->backends[pick_one(target->members, target->count, user)];
 }
 

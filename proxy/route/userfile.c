@@ -1,3 +1,8 @@
+/*
+ * Bytes, then lines, then fields, then an entry of the table. Only the last line of a piece is copied
+ * aside, and only until its end has come. A line with a mistake is counted and skipped, so that one
+ * run shows the mistakes of the whole file (the first of them: a wrong separator is in every line).
+ */
 #include "route/userfile.h"
 
 #include <assert.h>
@@ -26,6 +31,7 @@ struct userfile {
 struct userfile *userfile_create(const char *name, struct userfile_targets targets,
 	struct usertable *table, struct config_errors *errors)
 {
+	assert(name != NULL && table != NULL && errors != NULL);
 	struct userfile *f = xcalloc(1, sizeof *f);
 	f->name = name;
 	f->targets = targets;
@@ -85,6 +91,7 @@ static struct span trim(struct span s)
 	return s;
 }
 
+/* A # inside a word is part of the name. */
 static struct span cut_comment(struct span line)
 {
 	for (size_t i = 0; i < line.n; i++) {
@@ -106,6 +113,7 @@ static struct span take_field(struct span *rest, const char *separators)
 /* Splits a line; false: it is not of the form. */
 static bool split(struct span line, struct usertable_entry *e, struct span *target)
 {
+	/* One tab makes all blanks of the line part of names. */
 	const char *separators = span_find(line, '\t') < line.n ? "\t" : " ";
 	e->user = take_field(&line, separators);
 	*target = take_field(&line, separators);
@@ -115,9 +123,9 @@ static bool split(struct span line, struct usertable_entry *e, struct span *targ
 
 static void take_entry(struct userfile *f, struct usertable_entry *e, struct span target)
 {
-	char name[USERFILE_LINE_MAX];
+	char name[USERFILE_LINE_MAX]; /* the lookup wants a NUL */
 	const char *why = "";
-	assert(target.n < sizeof name);
+	assert(e->user.n > 0 && target.n > 0 && target.n < sizeof name);
 	memcpy(name, target.p, target.n);
 	name[target.n] = '\0';
 	if (e->user.n > ROUTE_USER_MAX || e->login.n > LOGIN_MAX) {
@@ -154,6 +162,7 @@ static void take_line(struct userfile *f, struct span line)
 /* Keeps the piece of a line until its end comes. */
 static void keep_part(struct userfile *f, struct span piece)
 {
+	assert(f->part_len <= sizeof f->part);
 	if (piece.n > sizeof f->part - f->part_len) {
 		f->part_is_too_long = true;
 		f->part_len = 0;

@@ -124,22 +124,22 @@ static void test_later_work_is_refused(void **state)
 {
 	(void)state;
 	expect("pool = { spares = 1; };", 3,
-		"pool.spares: not supported yet; the only value is the default, 0");
+		"pool.spares: not supported yet; leave it at its default, 0");
 	expect("pool = { max_per_user = 11; };", 3,
-		"pool.max_per_user: not supported yet; the only value is the default, 10");
+		"pool.max_per_user: not supported yet; leave it at its default, 10");
 	expect("pool = { queue_timeout = \"4s\"; };", 3,
-		"pool.queue_timeout: not supported yet; the only value is the default, 3s");
+		"pool.queue_timeout: not supported yet; leave it at its default, 3s");
 	expect("limits = { auth_delay_max = 3; };", 3,
-		"limits.auth_delay_max: not supported yet; the only value is the default, 15s");
+		"limits.auth_delay_max: not supported yet; leave it at its default, 15s");
 	expect("admin = { socket = \"/run/other\"; };", 3,
-		"admin.socket: not supported yet; the only value is the default, "
+		"admin.socket: not supported yet; leave it at its default, "
 		"/run/imapmux/admin.sock");
 	expect("admin = { http = \"127.0.0.1:1\"; };", 3,
-		"admin.http: not supported yet; the only value is the default, 127.0.0.1:9143");
+		"admin.http: not supported yet; leave it at its default, 127.0.0.1:9143");
 	expect("tls = { client_auth = \"require\"; };", 3,
-		"tls.client_auth: not supported yet; the only value is the default, none");
+		"tls.client_auth: not supported yet; leave it at its default, none");
 	expect("tls = { client_ca = \"/ca.pem\"; };", 3,
-		"tls.client_ca: not supported yet; the only value is the default, empty");
+		"tls.client_ca: not supported yet; leave it at its default, empty");
 }
 
 static void test_later_work_is_taken_when_off(void **state)
