@@ -54,6 +54,9 @@ static void deliver(void *stream)
 		sm_move(stream_states, &s->state, STREAM_OPEN);
 		s->events->on_open(s->owner);
 	}
+	if ((owed & EVENT_SHAKE) && s->state == STREAM_HANDSHAKE) {
+		stream_tls_shake(s);
+	}
 	if ((owed & EVENT_DATA) && s->state == STREAM_OPEN && !s->is_paused) {
 		stream_give_kept(s);
 	}
@@ -78,6 +81,7 @@ void stream_fail(struct stream *s, enum fail why, const char *detail)
 	s->why = why;
 	s->detail = xstrdup(detail);
 	s->owed = 0;
+	net_task_cancel(&s->deliver); /* it may wait in the long queue of handshakes */
 	stream_update_reading(s);
 	stream_owe(s, EVENT_FAILED);
 }

@@ -139,7 +139,8 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 	if (n == 0 || !stream_is_live(s)) {
 		return; /* closing: read only so that the peer is not reset */
 	}
-	assert(buf_len(&s->unread) == 0 && buf_len(&s->undecoded) == 0);
+	assert(buf_len(&s->unread) == 0);
+	assert(buf_len(&s->undecoded) == 0 || s->state == STREAM_HANDSHAKE);
 	if (s->tls != NULL) {
 		stream_tls_received(s, in);
 	} else {

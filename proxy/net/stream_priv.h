@@ -35,6 +35,7 @@ enum stream_event {
 	EVENT_DATA = 2, /* resumed: kept bytes, then an EOF that waits behind them */
 	EVENT_DRAINED = 4,
 	EVENT_FAILED = 8,
+	EVENT_SHAKE = 16, /* none of the owner's: undecoded holds bytes for the handshake */
 };
 
 enum stream_reading {
@@ -118,6 +119,7 @@ void stream_check_output(struct stream *s); /* high mark, cap, owed on_drained *
 
 void stream_tls_begin(struct stream *s, const struct stream_options *options);
 void stream_tls_received(struct stream *s, struct span in);
+void stream_tls_shake(struct stream *s); /* with what is kept in undecoded */
 void stream_tls_give_kept(struct stream *s);
 void stream_tls_write(struct stream *s, struct span bytes);
 void stream_tls_seal(struct stream *s); /* encrypts what was gathered */

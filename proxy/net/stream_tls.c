@@ -100,11 +100,9 @@ static void decrypt(struct stream *s, struct span *in)
 	}
 }
 
-void stream_tls_received(struct stream *s, struct span in)
+/* Decrypts what the owner wants of it and keeps the rest. */
+static void receive(struct stream *s, struct span in)
 {
-	if (s->state == STREAM_HANDSHAKE) {
-		shake_hands(s, &in);
-	}
 	if (stream_can_give(s)) {
 		decrypt(s, &in);
 	}
@@ -113,14 +111,47 @@ void stream_tls_received(struct stream *s, struct span in)
 	}
 }
 
-void stream_tls_give_kept(struct stream *s)
+void stream_tls_received(struct stream *s, struct span in)
+{
+	if (s->state == STREAM_OPEN) {
+		receive(s, in);
+		return;
+	}
+	/* Handshakes wait for their share of the loop's time. */
+	if (!buf_add(&s->undecoded, in)) {
+		stream_fail(s, s->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS,
+			"too many bytes in the handshake");
+		return;
+	}
+	s->owed |= EVENT_SHAKE;
+	net_loop_heavy(s->loop, &s->deliver);
+}
+
+/* What is kept, out of the stream while it is worked upon. */
+static struct buf take_undecoded(struct stream *s)
 {
 	struct buf kept;
 	buf_init(&kept, s->undecoded.cap);
 	buf_move(&kept, &s->undecoded);
-	/* Also with nothing kept: OpenSSL may hold the rest of a record. */
+	return kept;
+}
+
+void stream_tls_shake(struct stream *s)
+{
+	struct buf kept = take_undecoded(s);
 	struct span in = buf_peek(&kept);
-	stream_tls_received(s, in);
+	shake_hands(s, &in);
+	if (s->state == STREAM_OPEN) {
+		receive(s, in);
+	}
+	buf_finish(&kept);
+}
+
+void stream_tls_give_kept(struct stream *s)
+{
+	struct buf kept = take_undecoded(s);
+	/* Also with nothing kept: OpenSSL may hold the rest of a record. */
+	receive(s, buf_peek(&kept));
 	buf_finish(&kept);
 }
 

@@ -115,6 +115,58 @@ static void endless_work(void **state)
 	net_loop_finish(&l);
 }
 
+struct storm {
+	struct net_loop *loop;
+	struct net_task tasks[50], light;
+	int heavy_runs, light_runs;
+};
+
+static void burn(void *owner)
+{
+	struct storm *s = owner;
+	uint64_t end = uv_hrtime() + 1000000;
+	while (uv_hrtime() < end) {
+	}
+	s->heavy_runs++;
+}
+
+static void run_light(void *owner)
+{
+	struct storm *s = owner;
+	s->light_runs++;
+}
+
+/* Heavy work is spread over turns, in which everybody else is served. */
+static void heavy_work(void **state)
+{
+	(void)state;
+	struct net_loop l;
+	struct storm s = {.loop = &l};
+	assert_true(net_loop_init(&l));
+	net_loop_hold(&l);
+	net_task_init(&s.light, run_light, &s);
+	for (int i = 0; i < 50; i++) {
+		net_task_init(&s.tasks[i], burn, &s);
+		net_loop_heavy(&l, &s.tasks[i]);
+	}
+	net_task_cancel(&s.tasks[49]);
+	int turns = 0;
+	while (s.heavy_runs < 49) {
+		int before = s.heavy_runs;
+		net_loop_defer(&l, &s.light);
+		uv_run(&l.uv, UV_RUN_ONCE); /* does not wait */
+		turns++;
+		assert_true(s.heavy_runs > before);
+		assert_true(s.heavy_runs - before <= NET_HEAVY_MS + 1);
+		assert_int_equal(s.light_runs, turns);
+	}
+	uv_run(&l.uv, UV_RUN_NOWAIT);
+	assert_int_equal(s.heavy_runs, 49);
+	assert_false(uv_is_active((uv_handle_t *)&l.idle));
+	net_loop_release(&l);
+	net_loop_finish(&l);
+}
+
 /* Alone, the loop's own handles and an armed wheel do not keep it running. */
 static void ends_when_empty(void **state)
 {
@@ -136,6 +188,7 @@ int main(void)
 		cmocka_unit_test(timers_fire),
 		cmocka_unit_test(order),
 		cmocka_unit_test(endless_work),
+		cmocka_unit_test(heavy_work),
 		cmocka_unit_test(ends_when_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
