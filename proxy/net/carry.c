@@ -43,10 +43,11 @@ struct stream_parcel *stream_take(struct stream *s)
 	p->is_told = s->reading == READING_TOLD;
 	p->tls = s->tls;
 	s->tls = NULL;
-	buf_init(&p->unread, s->unread.cap);
-	buf_move(&p->unread, &s->unread);
-	buf_init(&p->undecoded, s->undecoded.cap);
-	buf_move(&p->undecoded, &s->undecoded);
+	struct stream_queues *q = stream_queues(s);
+	buf_init(&p->unread, q->unread.cap);
+	buf_move(&p->unread, &q->unread);
+	buf_init(&p->undecoded, q->undecoded.cap);
+	buf_move(&p->undecoded, &q->undecoded);
 	stream_shut(s);
 	return p;
 }
@@ -65,8 +66,9 @@ struct stream *stream_unpack(struct net_loop *loop, struct stream_parcel **parce
 		}
 		s->tls = p->tls;
 		p->tls = NULL;
-		buf_move(&s->unread, &p->unread);
-		buf_move(&s->undecoded, &p->undecoded);
+		buf_move(&stream_queues(s)->unread, &p->unread);
+		buf_move(&stream_queues(s)->undecoded, &p->undecoded);
+		stream_trim(s);
 	}
 	stream_parcel_drop(parcel);
 	return s;

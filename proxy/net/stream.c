@@ -67,6 +67,7 @@ static void deliver(void *stream)
 		s->events->on_failed(s->owner, s->why, s->detail);
 	}
 	stream_update_reading(s);
+	stream_trim(s);
 }
 
 void stream_fail(struct stream *s, enum fail why, const char *detail)
@@ -91,6 +92,47 @@ void stream_fail_io(struct stream *s, int uv_error)
 	stream_fail(s, s->is_server ? FAIL_CLIENT_IO : FAIL_SERVER_IO, uv_strerror(uv_error));
 }
 
+/* Queues. */
+
+/* What an idle stream shows. In memory that cannot be written: putting something in needs its own. */
+static const struct stream_queues no_queues;
+
+struct stream_queues *stream_queues(struct stream *s)
+{
+	if (s->queues == &no_queues) {
+		struct stream_queues *q = xmalloc(sizeof *q);
+		buf_init(&q->unread, NET_READ_SIZE);
+		buf_init(&q->undecoded, NET_READ_SIZE);
+		buf_init(&q->gathered, STREAM_OUT_MAX);
+		buf_init(&q->out, OUT_CAP);
+		s->queues = q;
+	}
+	return (struct stream_queues *)(uintptr_t)s->queues;
+}
+
+static void drop_queues(struct stream *s)
+{
+	if (s->queues != &no_queues) {
+		struct stream_queues *q = stream_queues(s);
+		buf_finish(&q->unread);
+		buf_finish(&q->undecoded);
+		buf_finish(&q->gathered);
+		buf_finish(&q->out);
+		free(q);
+		s->queues = &no_queues;
+	}
+}
+
+void stream_trim(struct stream *s)
+{
+	const struct stream_queues *q = s->queues;
+	if (buf_len(&q->unread) + buf_len(&q->undecoded) + buf_len(&q->gathered) +
+			buf_len(&q->out) ==
+		0) {
+		drop_queues(s);
+	}
+}
+
 /* Creation. */
 
 static void on_linger_over(void *stream)
@@ -102,11 +144,9 @@ static void destroy(struct stream *s)
 {
 	net_loop_release(s->loop);
 	tls_destroy(&s->tls);
-	buf_finish(&s->unread);
-	buf_finish(&s->undecoded);
-	buf_finish(&s->gathered);
-	buf_finish(&s->out);
+	drop_queues(s);
 	assert(s->sending == NULL);
+	free(s->linger);
 	free(s->detail);
 	free(s);
 }
@@ -114,28 +154,6 @@ static void destroy(struct stream *s)
 static void on_closed_unused(uv_handle_t *handle)
 {
 	destroy(handle->data);
-}
-
-/* TCP or unix: the two kinds of descriptor that listener and dial hand out. */
-static int open_handle(struct stream *s, int fd)
-{
-	int domain = AF_UNSPEC;
-	socklen_t size = sizeof domain;
-	int failed = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 ? 0 : UV_EBADF;
-	if (domain == AF_UNIX) {
-		uv_pipe_init(&s->loop->uv, &s->uv.pipe, 0);
-		return uv_pipe_open(&s->uv.pipe, fd);
-	}
-	uv_tcp_init(&s->loop->uv, &s->uv.tcp);
-	return failed != 0 ? failed : uv_tcp_open(&s->uv.tcp, fd);
-}
-
-static void init_buffers(struct stream *s)
-{
-	buf_init(&s->unread, NET_READ_SIZE);
-	buf_init(&s->undecoded, NET_READ_SIZE);
-	buf_init(&s->gathered, STREAM_OUT_MAX);
-	buf_init(&s->out, OUT_CAP);
 }
 
 struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state state,
@@ -149,13 +167,13 @@ struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state stat
 	s->state = state;
 	s->events = events;
 	s->owner = owner;
-	init_buffers(s);
+	s->queues = &no_queues;
 	net_task_init(&s->deliver, deliver, s);
 	net_task_init(&s->flush, stream_flush, s);
-	wheel_timer_init(&s->linger, on_linger_over, s);
 	net_loop_hold(loop);
-	int error = open_handle(s, fd);
+	uv_tcp_init(&loop->uv, &s->uv.tcp);
 	s->uv.handle.data = s;
+	int error = uv_tcp_open(&s->uv.tcp, fd);
 	if (error != 0) {
 		if (fd >= 0) {
 			close(fd);
@@ -205,8 +223,32 @@ void stream_shut(struct stream *s)
 	s->owed = 0;
 	net_task_cancel(&s->deliver);
 	net_task_cancel(&s->flush);
-	net_loop_disarm(s->loop, &s->linger);
+	if (s->linger != NULL) {
+		net_loop_disarm(s->loop, s->linger);
+	}
 	uv_close(&s->uv.handle, on_handle_closed);
+}
+
+/* The last words; the state is FLUSHING afterwards, or CLOSED when they could not be said. */
+static void begin_end(struct stream *s)
+{
+	if (s->state == STREAM_OPEN && s->tls != NULL) {
+		stream_tls_end(s);
+	}
+	if (!stream_is_live(s)) {
+		stream_shut(s);
+		return;
+	}
+	if (buf_len(&s->queues->gathered) > 0) {
+		buf_clear(&stream_queues(s)->gathered); /* no handshake, no way to say it */
+	}
+	sm_move(stream_states, &s->state, STREAM_FLUSHING);
+	s->owed = 0;
+	net_task_cancel(&s->deliver);
+	s->linger = xmalloc(sizeof *s->linger);
+	wheel_timer_init(s->linger, on_linger_over, s);
+	stream_update_reading(s);
+	stream_flush_later(s);
 }
 
 void stream_close(struct stream *s, uint64_t linger_ms)
@@ -220,36 +262,25 @@ void stream_close(struct stream *s, uint64_t linger_ms)
 		return;
 	}
 	if (stream_is_live(s)) {
-		if (s->tls != NULL && s->state == STREAM_OPEN) {
-			stream_tls_seal(s);
-			/* Full output: the peer learns of the end by the FIN alone. */
-			tls_close_notify(s->tls, &s->out);
-		}
-		if (!stream_is_live(s)) {
-			stream_shut(s);
-			return;
-		}
-		buf_clear(&s->gathered);
-		sm_move(stream_states, &s->state, STREAM_FLUSHING);
-		s->owed = 0;
-		net_task_cancel(&s->deliver);
-		stream_update_reading(s);
-		stream_flush_later(s);
-	} else if (wheel_is_armed(&s->linger) &&
-		   s->linger.due_ms <= net_loop_now(s->loop) + linger_ms) {
+		begin_end(s);
+	} else if (s->linger->due_ms <= net_loop_now(s->loop) + linger_ms) {
 		return;
 	}
-	net_loop_arm(s->loop, &s->linger, linger_ms);
+	if (s->state != STREAM_CLOSED) {
+		net_loop_arm(s->loop, s->linger, linger_ms);
+	}
 }
 
 /* Names. */
 
 static struct stream_name name_of(const struct sockaddr_storage *a)
 {
-	struct stream_name name = {.address = "unix", .port = "0"};
+	struct stream_name name = {.address = "", .port = "0"};
 	const struct sockaddr_in *v4 = (const void *)a;
 	const struct sockaddr_in6 *v6 = (const void *)a;
-	if (a->ss_family == AF_INET) {
+	if (a->ss_family == AF_UNIX) {
+		snprintf(name.address, sizeof name.address, "unix");
+	} else if (a->ss_family == AF_INET) {
 		inet_ntop(AF_INET, &v4->sin_addr, name.address, sizeof name.address);
 		snprintf(name.port, sizeof name.port, "%u", ntohs(v4->sin_port));
 	} else if (a->ss_family == AF_INET6) {
@@ -265,11 +296,8 @@ static struct stream_name ask_name(
 	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
 	socklen_t size = sizeof a;
 	uv_os_fd_t fd = -1;
-	if (s->uv.handle.type == UV_NAMED_PIPE) {
-		a.ss_family = AF_UNIX;
-	} else if (uv_fileno(&s->uv.handle, &fd) != 0 ||
-		   ask(fd, (struct sockaddr *)&a, &size) != 0) {
-		return (struct stream_name){.address = "", .port = "0"};
+	if (uv_fileno(&s->uv.handle, &fd) == 0 && ask(fd, (struct sockaddr *)&a, &size) != 0) {
+		a.ss_family = AF_UNSPEC; /* the peer has reset the connection */
 	}
 	return name_of(&a);
 }

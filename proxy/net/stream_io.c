@@ -44,7 +44,7 @@ static void wipe_short(uint8_t *p, size_t n)
  * handed the stream over, say), a later event gives it. */
 static void keep_rest(struct stream *s, struct span rest)
 {
-	if (!buf_add(&s->unread, rest)) {
+	if (!buf_add(&stream_queues(s)->unread, rest)) {
 		abort(); /* unread was empty and holds a whole read */
 	}
 	s->is_paused = !s->is_resumed;
@@ -55,7 +55,7 @@ static void keep_rest(struct stream *s, struct span rest)
 
 bool stream_can_give(const struct stream *s)
 {
-	return s->state == STREAM_OPEN && !s->is_paused && buf_len(&s->unread) == 0;
+	return s->state == STREAM_OPEN && !s->is_paused && buf_len(&s->queues->unread) == 0;
 }
 
 void stream_give(struct stream *s, struct span in)
@@ -85,15 +85,15 @@ static void give_unread(struct stream *s)
 {
 	/* Out of the stream while it is shown, so that stream_give may keep the rest. */
 	struct buf showing;
-	buf_init(&showing, s->unread.cap);
-	buf_move(&showing, &s->unread);
+	buf_init(&showing, s->queues->unread.cap);
+	buf_move(&showing, &stream_queues(s)->unread);
 	stream_give(s, buf_peek(&showing));
 	buf_finish(&showing);
 }
 
 void stream_give_kept(struct stream *s)
 {
-	if (buf_len(&s->unread) > 0) {
+	if (buf_len(&s->queues->unread) > 0) {
 		give_unread(s);
 	}
 	if (s->tls != NULL && stream_can_give(s)) {
@@ -139,14 +139,15 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 	if (n == 0 || !stream_is_live(s)) {
 		return; /* closing: read only so that the peer is not reset */
 	}
-	assert(buf_len(&s->unread) == 0);
-	assert(buf_len(&s->undecoded) == 0 || s->state == STREAM_HANDSHAKE);
+	assert(buf_len(&s->queues->unread) == 0);
+	assert(buf_len(&s->queues->undecoded) == 0 || s->state == STREAM_HANDSHAKE);
 	if (s->tls != NULL) {
 		stream_tls_received(s, in);
 	} else {
 		stream_give(s, in);
 	}
 	stream_update_reading(s);
+	stream_trim(s);
 }
 
 static bool wants_input(const struct stream *s)
@@ -207,7 +208,7 @@ void stream_resume(struct stream *s)
 size_t stream_unread(const struct stream *s)
 {
 	size_t in_engine = s->tls != NULL && tls_has_input(s->tls) ? 1 : 0;
-	return buf_len(&s->unread) + buf_len(&s->undecoded) + in_engine;
+	return buf_len(&s->queues->unread) + buf_len(&s->queues->undecoded) + in_engine;
 }
 
 /* Writing. */
@@ -215,7 +216,7 @@ size_t stream_unread(const struct stream *s)
 size_t stream_pending(const struct stream *s)
 {
 	size_t sending = s->sending != NULL ? uv_stream_get_write_queue_size(&s->uv.stream) : 0;
-	return sending + buf_len(&s->out) + buf_len(&s->gathered);
+	return sending + buf_len(&s->queues->out) + buf_len(&s->queues->gathered);
 }
 
 void stream_check_output(struct stream *s)
@@ -242,17 +243,26 @@ void stream_want_drained(struct stream *s)
 	stream_check_output(s);
 }
 
-bool stream_try(struct stream *s, struct span *more)
+bool stream_queue(struct stream *s, struct span bytes)
 {
-	struct span first = buf_peek(&s->out);
+	if (bytes.n > 0 && !buf_add(&stream_queues(s)->out, bytes)) {
+		stream_fail(s, FAIL_SLOW_READER, "does not read");
+		return false;
+	}
+	return true;
+}
+
+bool stream_send(struct stream *s, struct span more)
+{
+	struct span first = buf_peek(&s->queues->out);
 	uv_buf_t bufs[2] = {
 		uv_buf_init((char *)(uintptr_t)first.p, (unsigned)first.n),
-		uv_buf_init((char *)(uintptr_t)more->p, (unsigned)more->n),
+		uv_buf_init((char *)(uintptr_t)more.p, (unsigned)more.n),
 	};
 	unsigned skip = first.n == 0 ? 1 : 0;
-	unsigned count = (more->n > 0 ? 2 : 1) - skip;
-	if (first.n + more->n == 0 || s->sending != NULL) {
-		return true;
+	unsigned count = (more.n > 0 ? 2 : 1) - skip;
+	if (count == 0 || s->sending != NULL) {
+		return stream_queue(s, more);
 	}
 	int n = uv_try_write(&s->uv.stream, bufs + skip, count);
 	if (n < 0 && n != UV_EAGAIN) {
@@ -262,10 +272,9 @@ bool stream_try(struct stream *s, struct span *more)
 	size_t written = n > 0 ? (size_t)n : 0;
 	size_t of_first = written < first.n ? written : first.n;
 	if (of_first > 0) {
-		buf_consume(&s->out, of_first);
+		buf_consume(&stream_queues(s)->out, of_first);
 	}
-	*more = span_slice(*more, written - of_first, more->n);
-	return true;
+	return stream_queue(s, span_slice(more, written - of_first, more.n));
 }
 
 void stream_flush_later(struct stream *s)
@@ -296,8 +305,8 @@ static void on_written(uv_write_t *request, int status)
 static void send_rest(struct stream *s)
 {
 	struct stream_sending *sending = xcalloc(1, sizeof *sending);
-	buf_init(&sending->bytes, s->out.cap);
-	buf_move(&sending->bytes, &s->out);
+	buf_init(&sending->bytes, s->queues->out.cap);
+	buf_move(&sending->bytes, &stream_queues(s)->out);
 	struct span rest = buf_peek(&sending->bytes);
 	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)rest.p, (unsigned)rest.n);
 	s->sending = sending;
@@ -325,33 +334,23 @@ static void end_output(struct stream *s)
 void stream_flush(void *stream)
 {
 	struct stream *s = stream;
-	struct span none = {0};
 	if (s->sending != NULL || s->state == STREAM_FAILED) {
 		return;
 	}
 	if (s->tls != NULL && s->state == STREAM_OPEN) {
 		stream_tls_seal(s);
 	}
-	if (s->state == STREAM_FAILED || !stream_try(s, &none)) {
+	if (s->state == STREAM_FAILED || !stream_send(s, (struct span){0})) {
 		return;
 	}
-	if (buf_len(&s->out) > 0) {
+	if (buf_len(&s->queues->out) > 0) {
 		send_rest(s);
 	}
 	if (s->state == STREAM_FLUSHING && stream_pending(s) == 0) {
 		end_output(s);
 	}
 	stream_check_output(s);
-}
-
-static void write_plain(struct stream *s, struct span bytes)
-{
-	if (bytes.n >= STREAM_LARGE && !stream_try(s, &bytes)) {
-		return;
-	}
-	if (bytes.n > 0 && !buf_add(&s->out, bytes)) {
-		stream_fail(s, FAIL_SLOW_READER, "does not read");
-	}
+	stream_trim(s);
 }
 
 void stream_write(struct stream *s, struct span bytes)
@@ -362,10 +361,12 @@ void stream_write(struct stream *s, struct span bytes)
 	}
 	if (s->tls != NULL) {
 		stream_tls_write(s, bytes);
+	} else if (bytes.n >= STREAM_LARGE) {
+		stream_send(s, bytes);
 	} else {
-		write_plain(s, bytes);
+		stream_queue(s, bytes);
 	}
-	if (buf_len(&s->out) + buf_len(&s->gathered) > 0) {
+	if (buf_len(&s->queues->out) + buf_len(&s->queues->gathered) > 0) {
 		stream_flush_later(s);
 	}
 	stream_check_output(s);

@@ -57,12 +57,19 @@ struct stream_sending {
 	struct buf bytes;
 };
 
+/* Bytes that wait. An idle stream has none of it (15 KB an idle session are nearly all OpenSSL's). */
+struct stream_queues {
+	struct buf unread;    /* given to on_data and not used, or not yet given */
+	struct buf undecoded; /* TLS: received, but nobody wanted the plaintext yet */
+	struct buf gathered;  /* TLS: small writes of this turn, to become one record */
+	struct buf out;       /* for the kernel, in order */
+};
+
 struct stream {
 	union {
 		uv_handle_t handle;
 		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
+		uv_tcp_t tcp; /* unix sockets, too: libuv asks nothing that only TCP could answer */
 	} uv;
 	struct net_loop *loop;
 	const struct stream_events *events;
@@ -79,16 +86,17 @@ struct stream {
 	char *detail;    /* of the failure */
 	struct net_task deliver;
 	struct net_task flush;
-	struct wheel_timer linger;
-	struct tls *tls;                /* NULL: plain */
-	struct buf unread;              /* given to on_data and not used, or not yet given */
-	struct buf undecoded;           /* TLS: received, but nobody wanted the plaintext yet */
-	struct buf gathered;            /* TLS: small writes of this turn, to become one record */
-	struct buf out;                 /* for the kernel, in order */
-	struct stream_sending *sending; /* on its way, before out */
+	struct wheel_timer *linger;         /* closing: when patience ends */
+	struct tls *tls;                    /* NULL: plain */
+	const struct stream_queues *queues; /* never NULL; changed through stream_queues only */
+	struct stream_sending *sending;     /* on its way, before out */
 };
 
 /* stream.c: the object. */
+
+/* The queues to put something into, and their end once they are empty. */
+struct stream_queues *stream_queues(struct stream *s);
+void stream_trim(struct stream *s);
 
 /* A stream on the descriptor in the given state, without events owed. NULL: fd is closed. */
 struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state state,
@@ -111,8 +119,11 @@ void stream_give_kept(struct stream *s); /* after a resume */
 void stream_end_of_input(struct stream *s);
 void stream_flush(void *stream);
 void stream_flush_later(struct stream *s);
-/* Tries to write out and then more; drops from both what was written. False: the stream failed. */
-bool stream_try(struct stream *s, struct span *more);
+/* Writes out and then more, as much as the kernel takes now; what is left of more joins out. False: the
+ * stream failed. */
+bool stream_send(struct stream *s, struct span more);
+/* Appends to out. False: the stream failed. */
+bool stream_queue(struct stream *s, struct span bytes);
 void stream_check_output(struct stream *s); /* high mark, cap, owed on_drained */
 
 /* stream_tls.c. */
@@ -123,5 +134,6 @@ void stream_tls_shake(struct stream *s); /* with what is kept in undecoded */
 void stream_tls_give_kept(struct stream *s);
 void stream_tls_write(struct stream *s, struct span bytes);
 void stream_tls_seal(struct stream *s); /* encrypts what was gathered */
+void stream_tls_end(struct stream *s);  /* and close_notify behind it */
 
 #endif

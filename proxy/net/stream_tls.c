@@ -14,27 +14,42 @@
 /* More than a record is not gathered, it is encrypted at once. */
 enum { GATHER_MAX = 16384 };
 
+/* Where a call of the engine writes to: the loop's memory, emptied. */
+static struct buf *lent(struct stream *s)
+{
+	struct buf *b = &s->loop->cipher;
+	assert(buf_len(b) == 0);
+	return b;
+}
+
+/* What the engine had to say joins the output of this turn (a handshake's end and the greeting behind
+ * it are one packet). */
+static void queue_lent(struct stream *s)
+{
+	struct buf *b = &s->loop->cipher;
+	if (buf_len(b) > 0 && stream_queue(s, buf_peek(b))) {
+		stream_flush_later(s);
+	}
+	b->begin = b->end = 0; /* emptied, but its memory stays for the next */
+}
+
 /* The alert for the peer should leave before the owner closes; one try, it is a courtesy. */
 static void fail_tls(struct stream *s)
 {
-	struct span none = {0};
-	if (s->sending == NULL && !stream_try(s, &none)) {
-		return;
+	if (s->sending != NULL || stream_send(s, (struct span){0})) {
+		stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
 	}
-	stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
 }
 
 static void shake_hands(struct stream *s, struct span *in)
 {
-	enum tls_result result = tls_handshake(s->tls, in, &s->out);
-	if (buf_len(&s->out) > 0) {
-		stream_flush_later(s);
-	}
+	enum tls_result result = tls_handshake(s->tls, in, lent(s));
+	queue_lent(s);
 	if (result == TLS_FAILED) {
 		fail_tls(s);
 	} else if (result == TLS_DONE) {
 		sm_move(stream_states, &s->state, STREAM_OPEN);
-		if (buf_len(&s->gathered) > 0) {
+		if (buf_len(&s->queues->gathered) > 0) {
 			stream_flush_later(s);
 		}
 		s->events->on_open(s->owner);
@@ -44,7 +59,7 @@ static void shake_hands(struct stream *s, struct span *in)
 void stream_tls_begin(struct stream *s, const struct stream_options *options)
 {
 	assert(s->tls == NULL && options->tls != NULL);
-	assert(buf_len(&s->gathered) == 0);
+	assert(buf_len(&s->queues->gathered) == 0);
 	sm_move(stream_states, &s->state, STREAM_HANDSHAKE);
 	s->is_server = options->is_server;
 	s->owed &= ~(unsigned)(EVENT_OPEN | EVENT_DATA);
@@ -67,7 +82,7 @@ bool stream_start_tls(struct stream *s, const struct stream_options *options)
 	if (!stream_is_live(s)) {
 		return true; /* on_failed comes or has come */
 	}
-	if (!s->is_giving && buf_len(&s->unread) > 0) {
+	if (!s->is_giving && buf_len(&s->queues->unread) > 0) {
 		return false;
 	}
 	s->is_paused = false;
@@ -82,10 +97,8 @@ static void decrypt(struct stream *s, struct span *in)
 	enum tls_result result = TLS_DONE;
 	while (result == TLS_DONE && stream_can_give(s)) {
 		size_t got = 0;
-		result = tls_read(s->tls, in, plain, NET_READ_SIZE, &got, &s->out);
-		if (buf_len(&s->out) > 0) {
-			stream_flush_later(s);
-		}
+		result = tls_read(s->tls, in, plain, NET_READ_SIZE, &got, lent(s));
+		queue_lent(s);
 		if (got > 0) {
 			stream_give(s, span_of(plain, got));
 		}
@@ -106,7 +119,7 @@ static void receive(struct stream *s, struct span in)
 	if (stream_can_give(s)) {
 		decrypt(s, &in);
 	}
-	if (s->state == STREAM_OPEN && in.n > 0 && !buf_add(&s->undecoded, in)) {
+	if (s->state == STREAM_OPEN && in.n > 0 && !buf_add(&stream_queues(s)->undecoded, in)) {
 		abort(); /* undecoded was empty and holds a whole read */
 	}
 }
@@ -118,7 +131,7 @@ void stream_tls_received(struct stream *s, struct span in)
 		return;
 	}
 	/* Handshakes wait for their share of the loop's time. */
-	if (!buf_add(&s->undecoded, in)) {
+	if (!buf_add(&stream_queues(s)->undecoded, in)) {
 		stream_fail(s, s->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS,
 			"too many bytes in the handshake");
 		return;
@@ -131,8 +144,10 @@ void stream_tls_received(struct stream *s, struct span in)
 static struct buf take_undecoded(struct stream *s)
 {
 	struct buf kept;
-	buf_init(&kept, s->undecoded.cap);
-	buf_move(&kept, &s->undecoded);
+	buf_init(&kept, NET_READ_SIZE);
+	if (buf_len(&s->queues->undecoded) > 0) {
+		buf_move(&kept, &stream_queues(s)->undecoded);
+	}
 	return kept;
 }
 
@@ -162,58 +177,48 @@ static struct span take_front(struct span *from, size_t most)
 	return front;
 }
 
-/* Encrypts behind out, which must not be borrowed. */
-static bool encrypt_behind(struct stream *s, struct span plain)
-{
-	if (tls_write(s->tls, plain, &s->out) == TLS_FAILED) {
-		stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
-		return false;
-	}
-	return true;
-}
-
-/* Encrypts into the loop's memory and writes from there; the stream owns only what is left. */
-static bool encrypt_through(struct stream *s, struct span plain)
-{
-	struct buf *lent = &s->loop->cipher;
-	enum tls_result result = tls_write(s->tls, plain, lent);
-	struct span cipher = buf_peek(lent);
-	bool ok = result == TLS_DONE && stream_try(s, &cipher);
-	if (result == TLS_FAILED) {
-		stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
-	} else if (ok && cipher.n > 0 && !buf_add(&s->out, cipher)) {
-		stream_fail(s, FAIL_SLOW_READER, "does not read");
-		ok = false;
-	}
-	lent->begin = lent->end = 0; /* emptied, but its memory stays for the next */
-	return ok;
-}
-
+/* Encrypts in the loop's memory and writes from there: the stream owns only what the kernel refuses. */
 static void send_sealed(struct stream *s, struct span plain)
 {
 	bool ok = true;
 	while (ok && plain.n > 0) {
 		struct span part = take_front(&plain, NET_READ_SIZE);
-		bool is_free = s->sending == NULL && buf_len(&s->out) == 0;
-		ok = is_free ? encrypt_through(s, part) : encrypt_behind(s, part);
+		struct buf *cipher = lent(s);
+		ok = tls_write(s->tls, part, cipher) == TLS_DONE;
+		if (!ok) {
+			stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
+		} else {
+			ok = stream_send(s, buf_peek(cipher));
+		}
+		cipher->begin = cipher->end = 0;
 	}
 }
 
 void stream_tls_seal(struct stream *s)
 {
 	assert(s->state == STREAM_OPEN);
-	if (buf_len(&s->gathered) > 0) {
-		send_sealed(s, buf_peek(&s->gathered));
-		buf_clear(&s->gathered);
+	if (buf_len(&s->queues->gathered) > 0) {
+		struct buf *gathered = &stream_queues(s)->gathered;
+		send_sealed(s, buf_peek(gathered));
+		buf_clear(gathered);
+	}
+}
+
+void stream_tls_end(struct stream *s)
+{
+	stream_tls_seal(s);
+	if (s->state == STREAM_OPEN) {
+		tls_close_notify(s->tls, lent(s));
+		queue_lent(s);
 	}
 }
 
 void stream_tls_write(struct stream *s, struct span bytes)
 {
-	size_t gathered = buf_len(&s->gathered);
+	size_t gathered = buf_len(&s->queues->gathered);
 	bool is_small = bytes.n <= GATHER_MAX && gathered <= GATHER_MAX - bytes.n;
 	if (s->state == STREAM_HANDSHAKE || is_small) {
-		if (!buf_add(&s->gathered, bytes)) {
+		if (!buf_add(&stream_queues(s)->gathered, bytes)) {
 			stream_fail(s, FAIL_SLOW_READER, "does not read");
 		}
 		return;
