@@ -156,6 +156,14 @@ static void on_closed_unused(uv_handle_t *handle)
 	destroy(handle->data);
 }
 
+/* libuv would take any descriptor and abort when epoll refuses it. */
+static bool is_socket(int fd)
+{
+	int type = 0;
+	socklen_t size = sizeof type;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
 struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state state,
 	const struct stream_events *events, void *owner)
 {
@@ -173,7 +181,7 @@ struct stream *stream_make(struct net_loop *loop, int fd, enum stream_state stat
 	net_loop_hold(loop);
 	uv_tcp_init(&loop->uv, &s->uv.tcp);
 	s->uv.handle.data = s;
-	int error = uv_tcp_open(&s->uv.tcp, fd);
+	int error = is_socket(fd) ? uv_tcp_open(&s->uv.tcp, fd) : UV_ENOTSOCK;
 	if (error != 0) {
 		if (fd >= 0) {
 			close(fd);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -349,6 +350,9 @@ static void bad_descriptor(void **state)
 	looper_init(&l);
 	peer_init(&p);
 	assert_null(stream_create(&l.loop, -1, &plain, &peer_events, &p));
+	int fd = open("/dev/null", O_RDWR);
+	assert_null(stream_create(&l.loop, fd, &plain, &peer_events, &p));
+	assert_int_equal(close(fd), -1); /* it was closed */
 	looper_spin(&l, 2);
 	assert_int_equal(p.closed, 0);
 	looper_finish(&l);
