@@ -32,6 +32,9 @@ const char *mechanism_name(enum mechanism m);
 /* Wipes and empties all. */
 void credentials_drop(struct credentials *c);
 
+/* Makes to equal to from; what to held before is dropped. */
+void credentials_copy(struct credentials *to, const struct credentials *from);
+
 /* Moves all; from is empty afterwards. */
 void credentials_move(struct credentials *to, struct credentials *from);
 

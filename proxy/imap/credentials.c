@@ -26,6 +26,15 @@ void credentials_drop(struct credentials *c)
 	c->mechanism = MECHANISM_LOGIN_COMMAND;
 }
 
+void credentials_copy(struct credentials *to, const struct credentials *from)
+{
+	assert(to != from);
+	to->mechanism = from->mechanism;
+	secret_set(&to->user, secret_span(&from->user));
+	secret_set(&to->authzid, secret_span(&from->authzid));
+	secret_set(&to->password, secret_span(&from->password));
+}
+
 void credentials_move(struct credentials *to, struct credentials *from)
 {
 	assert(to != from);

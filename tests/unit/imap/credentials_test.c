@@ -39,11 +39,30 @@ static void moves_and_drops(void **state)
 	credentials_drop(&b);
 }
 
+static void copies(void **state)
+{
+	(void)state;
+	struct credentials a = {.mechanism = MECHANISM_LOGIN};
+	secret_set(&a.user, span_str("user"));
+	secret_set(&a.password, span_str("secret"));
+	struct credentials b = {0};
+	secret_set(&b.authzid, span_str("someone before"));
+	credentials_copy(&b, &a);
+	credentials_drop(&a);
+	assert_int_equal(b.mechanism, MECHANISM_LOGIN);
+	assert_int_equal(credentials_size(&b), 10);
+	assert_int_equal(b.authzid.len, 0);
+	assert_true(span_is(secret_span(&b.user), "user"));
+	assert_true(span_is(secret_span(&b.password), "secret"));
+	credentials_drop(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
 		cmocka_unit_test(moves_and_drops),
+		cmocka_unit_test(copies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
