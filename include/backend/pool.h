@@ -7,6 +7,9 @@
  * scrubs and parks the connection, or closes it when anything is in doubt (POOLING.md). A wrong
  * password never touches what is parked. All on the worker's thread.
  *
+ * Parked connections are found by server, login, proof of the credential, and class: what is enabled on
+ * them (imap/enabled). Nobody gets a connection of another class than he asked for.
+ *
  * A connection's state is the list it is in (backend_state below); one function makes every move, so
  * the numbers shown to an operator are list lengths.
  */
@@ -28,13 +31,15 @@ struct loan;
 
 /*
  * DIALING -> HANDSHAKE <-> SIGNIN -> LENT -> SCRUBBING -> PARKED -> LENT ...
- *                                     ^        |  ^           |
- *                                     '-checked'  '---check---'     every state -> CLOSING
+ *                             |       ^  ^     |  ^           |
+ *                             |       |  '-checked'  '---check---'
+ *                             '-> ENABLING <------------------'     every state -> CLOSING
  */
 enum backend_state {
 	BACKEND_DIALING,   /* being resolved and connected */
 	BACKEND_HANDSHAKE, /* TLS is being set up (a plain one passes through) */
 	BACKEND_SIGNIN,    /* dialogue until the user is signed in */
+	BACKEND_ENABLING,  /* signed in; our own ENABLE is on its way for the loan */
 	BACKEND_LENT,      /* a session owns the stream */
 	BACKEND_SCRUBBING, /* being drained and cleaned, or checked before it is lent */
 	BACKEND_PARKED,    /* signed in, clean, waiting for the same user */
@@ -57,6 +62,9 @@ struct loan_events {
 	void (*on_refused)(void *owner, struct span text, bool is_wrong_credential);
 	/* No connection could be had, or it broke before it was ready. detail is for the log. */
 	void (*on_failed)(void *owner, enum fail why, const char *detail);
+	/* Of a ready loan, any number of times; may be NULL: somebody waits for a connection of this
+	 * user or at this server. Who can give his back should, as soon as he can. */
+	void (*on_wanted)(void *owner);
 };
 
 /* What is asked for; everything is copied except server, tls and limits, which must outlive the loan
@@ -66,8 +74,11 @@ struct pool_request {
 	struct tls_context *tls; /* NULL: plain */
 	const struct config_limits *limits;
 	struct span login;
-	bool is_secure;                  /* the client's own connection is TLS or local */
-	struct credentials *credentials; /* moved in: empty afterwards */
+	bool is_secure; /* the client's own connection is TLS or local */
+	bool is_proved; /* the session was accepted before: only the connection is new, and what is
+	                        parked under its proof may be lent beyond credential_ttl */
+	struct span enabled; /* the class that is wanted, as imap/enabled writes it; empty: clean */
+	const struct credentials *credentials; /* copied; wiped when the server has answered */
 	struct signin_identity identity; /* strings must live until the loan is ready or over */
 };
 
@@ -90,7 +101,18 @@ bool pool_is_empty(const struct pool *p);
 /* Called whenever the pool has become empty, from the loop. */
 void pool_on_empty(struct pool *p, void (*on_empty)(void *owner), void *owner);
 
-/* Never NULL. is_ready(loan) tells whether on_ready is still to come. */
+/*
+ * The server's capability list for the user when this very credential was proved within
+ * credential_ttl and a signed-in connection of the user lives, so that the client can be accepted
+ * without a connection of its own; else NULL. Valid until the next call. login, is_secure, server and
+ * credentials of the request are looked at.
+ */
+const char *pool_known(struct pool *p, const struct pool_request *request);
+
+/*
+ * Never NULL. loan_is_ready tells whether on_ready is still to come. A connection of exactly the wanted
+ * class is lent, or a clean one on which ENABLE was sent for it: see loan_enabled.
+ */
 struct loan *pool_borrow(struct pool *p, const struct pool_request *request,
 	const struct loan_events *events, void *owner);
 bool loan_is_ready(const struct loan *l);
@@ -100,6 +122,13 @@ bool loan_is_reused(const struct loan *l); /* the connection was parked before *
  * capability list at sign-in; valid until the loan ends. */
 struct stream *loan_stream(const struct loan *l);
 struct span loan_capabilities(const struct loan *l);
+
+/*
+ * The class of the connection of a ready loan: what the server says is enabled on it. Less than what was
+ * wanted when the server refused; never anything that was not wanted, but for what it implies. Valid
+ * until the loan ends.
+ */
+struct span loan_enabled(const struct loan *l);
 
 /* Prefix of the tags that the proxy itself uses on this connection; random, so that no client guesses
  * it. Valid until the loan ends. */
@@ -114,6 +143,13 @@ void loan_cancel(struct loan **l);
  * its reason. Returns NULL when the connection goes on to be parked, else the reason it is not. Nulls.
  */
 const char *loan_return(struct loan **l, struct tracker **tracker, enum fail why);
+
+/*
+ * Ends a ready loan whose session lives on without it (tracker_detach): nothing is open, nothing is
+ * selected, nothing sticky was done except what enabled, the class, says. NOOP, then parked. Returns
+ * as loan_return. Nulls.
+ */
+const char *loan_give_back(struct loan **l, struct span enabled);
 
 /* Number of connections in a state, over all users. */
 size_t pool_count(const struct pool *p, enum backend_state state);

@@ -18,13 +18,14 @@
 static const struct sm_state states[BACKEND_STATE_COUNT] = {
 	[BACKEND_DIALING] = {"dialing", SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_HANDSHAKE] = {"handshake", SM_TO(BACKEND_SIGNIN) | SM_TO(BACKEND_CLOSING)},
-	[BACKEND_SIGNIN] = {"signin",
-		SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_SIGNIN] = {"signin", SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_ENABLING) |
+					      SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_ENABLING] = {"enabling", SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_LENT] = {"lent", SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_SCRUBBING] = {"scrubbing",
 		SM_TO(BACKEND_PARKED) | SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
-	[BACKEND_PARKED] = {"parked",
-		SM_TO(BACKEND_LENT) | SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_PARKED] = {"parked", SM_TO(BACKEND_ENABLING) | SM_TO(BACKEND_LENT) |
+					      SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_CLOSING] = {"closing", 0},
 };
 
@@ -33,7 +34,10 @@ static void check_invariant(const struct backend *b)
 	assert(b->node.list == &b->pool->states[b->state]);
 	assert((b->user_node.list != NULL) == (b->state == BACKEND_PARKED));
 	assert(b->state == BACKEND_PARKED ? b->loan == NULL && b->tracker == NULL : true);
-	assert(b->state == BACKEND_LENT ? b->user != NULL : true);
+	assert(b->state == BACKEND_LENT || b->state == BACKEND_ENABLING
+			? b->user != NULL && b->loan != NULL
+			: true);
+	assert((b->enable != NULL) == false || b->state == BACKEND_ENABLING);
 	assert(b->state == BACKEND_DIALING || b->state == BACKEND_CLOSING || b->stream != NULL);
 }
 
@@ -55,6 +59,9 @@ static void on_timer(void *owner)
 	case BACKEND_HANDSHAKE:
 	case BACKEND_SIGNIN:
 		backend_signin_broken(b, FAIL_SIGNIN_TIMEOUT, "");
+		break;
+	case BACKEND_ENABLING:
+		backend_enable_broken(b, FAIL_SIGNIN_TIMEOUT, "ENABLE");
 		break;
 	case BACKEND_SCRUBBING:
 		backend_scrub_broken(b, FAIL_SCRUB_TIMEOUT);
@@ -86,6 +93,7 @@ struct backend *backend_create(struct pool *p, struct loan *l)
 	b->loan = l;
 	b->state = BACKEND_DIALING;
 	b->created_ms = net_loop_now(p->loop);
+	enabled_init(&b->enabled);
 	wheel_timer_init(&b->timer, on_timer, b);
 	make_tag(b);
 	list_push_back(&p->states[BACKEND_DIALING], &b->node);
@@ -98,6 +106,7 @@ static void backend_free(struct backend *b)
 	struct pool *p = b->pool;
 	assert(b->state == BACKEND_CLOSING);
 	list_remove(&b->node);
+	buf_finish(&b->enabled);
 	free(b->capabilities);
 	free(b);
 	if (pool_is_empty(p) && p->on_empty != NULL) {
@@ -112,6 +121,11 @@ static void drop_helpers(struct backend *b)
 	dial_cancel(&b->dial);
 	signin_destroy(&b->signin);
 	tracker_destroy(&b->tracker);
+	if (b->enable != NULL) {
+		enable_finish(b->enable);
+		free(b->enable);
+		b->enable = NULL;
+	}
 	if (b->scrub != NULL) {
 		scrub_finish(b->scrub);
 		free(b->scrub);
@@ -169,6 +183,8 @@ static size_t on_data(void *owner, struct span in)
 	switch ((enum backend_state)b->state) {
 	case BACKEND_SIGNIN:
 		return backend_signin_data(b, in);
+	case BACKEND_ENABLING:
+		return backend_enable_data(b, in);
 	case BACKEND_SCRUBBING:
 		return backend_scrub_data(b, in);
 	case BACKEND_PARKED:
@@ -192,6 +208,9 @@ static void on_broken(struct backend *b, enum fail why, const char *detail)
 	case BACKEND_HANDSHAKE:
 	case BACKEND_SIGNIN:
 		backend_signin_broken(b, why, detail);
+		break;
+	case BACKEND_ENABLING:
+		backend_enable_broken(b, why, detail);
 		break;
 	case BACKEND_SCRUBBING:
 		backend_scrub_broken(b, why);

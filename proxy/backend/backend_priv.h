@@ -8,6 +8,7 @@
 #include "backend/proof.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "imap/enable.h"
 #include "imap/scrub.h"
 #include "net/dial.h"
 
@@ -56,6 +57,8 @@ struct backend {
 	struct pool_user *user; /* signed in */
 	struct proof proof;     /* of the credential it was signed in with */
 	char *capabilities;     /* signed in: the server's list */
+	struct buf enabled;     /* its class (imap/enabled.h) */
+	struct enable *enable;  /* ENABLING */
 	char tag[BACKEND_TAG_MAX];
 	struct tracker *tracker; /* SCRUBBING, while it is being drained */
 	struct scrub *scrub;     /* SCRUBBING, while our own command is answered */
@@ -69,7 +72,7 @@ struct loan {
 	struct backend *backend;
 	const struct loan_events *events;
 	void *owner;
-	bool is_ready, is_reused;
+	bool is_ready, is_reused, is_proved;
 	const struct config_backend *server;
 	struct tls_context *tls;
 	const struct config_limits *limits;
@@ -78,8 +81,12 @@ struct loan {
 	struct secret login;
 	struct credentials credentials; /* until the server has answered */
 	struct proof proof;
+	struct buf wanted; /* the class */
 	struct signin_identity identity;
 };
+
+/* Our own commands: a tag, a verb, at most a mailbox name as the client wrote it (limits.line). */
+#define BACKEND_OUT_MAX (1 << 20)
 
 /* backend.c: the object. */
 struct backend *backend_create(struct pool *p, struct loan *l);
@@ -88,14 +95,26 @@ void backend_close(struct backend *b, enum fail why);
 void backend_write(struct backend *b, struct buf *out); /* sends and empties */
 extern const struct stream_events backend_stream_events;
 
+/* loan.c */
+void loan_dial(struct loan *l);         /* a new connection for it */
+bool loan_take_parked(struct loan *l);  /* one is lent, or on its way to be */
+void loan_become_ready(struct loan *l); /* its connection is LENT from here on */
+void loan_fail(struct loan *l, enum fail why, const char *detail); /* told; it is over */
+
 /* signin.c: DIALING, HANDSHAKE, SIGNIN. */
 void backend_dial(struct backend *b);
 void backend_signin_open(struct backend *b);
 size_t backend_signin_data(struct backend *b, struct span in);
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail);
 
+/* enable.c: ENABLING. */
+void backend_enable(struct backend *b); /* for its loan; SIGNIN, SCRUBBING or PARKED before */
+size_t backend_enable_data(struct backend *b, struct span in);
+void backend_enable_broken(struct backend *b, enum fail why, const char *detail);
+
 /* park.c: SCRUBBING, PARKED. */
 const char *backend_take_back(struct backend *b, struct tracker **tracker);
+const char *backend_give_back(struct backend *b, struct span enabled);
 void backend_check(struct backend *b);
 size_t backend_scrub_data(struct backend *b, struct span in);
 void backend_scrub_broken(struct backend *b, enum fail why);
@@ -107,8 +126,10 @@ void pool_users_init(void); /* before the first of the others */
 void pool_user_key(struct loan *l);
 void pool_user_attach(struct backend *b, const struct loan *l); /* signed in just now: proved */
 void pool_user_detach(struct backend *b);
-void pool_user_park(struct backend *b);                               /* caps may close others */
-struct backend *pool_user_find(struct pool *p, const struct loan *l); /* proved and not too old */
+void pool_user_park(struct backend *b);                            /* caps may close others */
+const char *pool_user_known(struct pool *p, const struct loan *l); /* as pool_known */
+/* A parked connection of this class whose proof answers for the loan; NULL: none. */
+struct backend *pool_user_find(struct pool *p, const struct loan *l, struct span class);
 void pool_user_disprove(
 	struct pool *p, const struct loan *l);         /* the server refused this credential */
 void pool_user_drop(struct backend *b, enum fail why); /* closes all parked of its user */

@@ -14,9 +14,6 @@
 
 #include "base/alloc.h"
 
-/* Our own commands: a tag, a verb, at most a mailbox name as the client wrote it (limits.line). */
-enum { SCRUB_OUT_MAX = 1 << 20 };
-
 static void discard(void *owner, struct span bytes)
 {
 	(void)owner; /* for a client that has gone */
@@ -81,7 +78,7 @@ static void begin_scrub(struct backend *b)
 		return;
 	}
 	struct buf out;
-	buf_init(&out, SCRUB_OUT_MAX);
+	buf_init(&out, BACKEND_OUT_MAX);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
 	bool can = scrub_begin(b->scrub, b->tag, tracker_selected(b->tracker),
 		tracker_mailbox(b->tracker), has_unselect(b), &out);
@@ -91,6 +88,18 @@ static void begin_scrub(struct backend *b)
 		give_up(b, FAIL_NOT_REUSABLE, "no-unselect");
 		return;
 	}
+	backend_write(b, &out);
+	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
+}
+
+/* Only a NOOP: it proves that nothing is open. */
+static void begin_check(struct backend *b)
+{
+	struct buf out;
+	buf_init(&out, BACKEND_OUT_MAX);
+	backend_move(b, BACKEND_SCRUBBING);
+	b->scrub = xcalloc(1, sizeof *b->scrub);
+	scrub_begin_check(b->scrub, b->tag, &out);
 	backend_write(b, &out);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
 }
@@ -125,28 +134,29 @@ const char *backend_take_back(struct backend *b, struct tracker **tracker)
 	return b->state == BACKEND_SCRUBBING ? NULL : "dirty";
 }
 
+const char *backend_give_back(struct backend *b, struct span enabled)
+{
+	assert(b->state == BACKEND_LENT);
+	const char *objection = pool_objection(b);
+	/* What is enabled stays enabled: a class without it is not this connection's. */
+	if (objection == NULL && (!enabled_covers(enabled, buf_peek(&b->enabled)) ||
+					 !enabled_add(&b->enabled, enabled))) {
+		objection = "class";
+	}
+	if (objection != NULL) {
+		give_up(b, FAIL_NOT_REUSABLE, objection);
+		return objection;
+	}
+	stream_set_owner(b->stream, &backend_stream_events, b);
+	begin_check(b);
+	stream_resume(b->stream);
+	return NULL;
+}
+
 void backend_check(struct backend *b)
 {
 	assert(b->state == BACKEND_PARKED);
-	struct buf out;
-	buf_init(&out, SCRUB_OUT_MAX);
-	backend_move(b, BACKEND_SCRUBBING);
-	b->scrub = xcalloc(1, sizeof *b->scrub);
-	scrub_begin_check(b->scrub, b->tag, &out);
-	backend_write(b, &out);
-	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
-}
-
-static void lend_checked(struct backend *b)
-{
-	struct loan *l = b->loan;
-	backend_move(b, BACKEND_LENT);
-	net_loop_disarm(b->pool->loop, &b->timer);
-	credentials_drop(&l->credentials);
-	l->is_ready = true;
-	l->is_reused = true;
-	counter_add(b->pool->counters, COUNTER_POOL_HITS, 1);
-	l->events->on_ready(l->owner);
+	begin_check(b);
 }
 
 void backend_arm_parked(struct backend *b)
@@ -175,8 +185,10 @@ static void end_scrub(struct backend *b)
 	free(b->scrub);
 	b->scrub = NULL;
 	const char *objection = pool_objection(b);
-	if (b->loan != NULL) {
-		lend_checked(b);
+	struct loan *l = b->loan;
+	if (l != NULL) {
+		loan_become_ready(l);
+		l->events->on_ready(l->owner);
 	} else if (objection != NULL) {
 		give_up(b, FAIL_NOT_REUSABLE, objection);
 	} else {
@@ -201,7 +213,7 @@ static void drain(struct backend *b, struct span *in)
 static void scrub(struct backend *b, struct span *in)
 {
 	struct buf out;
-	buf_init(&out, SCRUB_OUT_MAX);
+	buf_init(&out, BACKEND_OUT_MAX);
 	enum scrub_verdict verdict = scrub_feed(b->scrub, in, &out);
 	backend_write(b, &out);
 	if (verdict == SCRUB_CLEAN) {
@@ -232,10 +244,7 @@ void backend_scrub_broken(struct backend *b, enum fail why)
 		return;
 	}
 	/* A check before lending failed: the client is not told, it gets a new connection. */
-	struct pool *p = b->pool;
 	b->loan = NULL;
 	backend_close(b, why);
-	counter_add(p->counters, COUNTER_POOL_MISSES, 1);
-	l->backend = backend_create(p, l);
-	backend_dial(l->backend);
+	loan_dial(l);
 }

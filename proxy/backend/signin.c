@@ -13,19 +13,6 @@
 
 #include "base/alloc.h"
 
-/* All commands of one dialogue step; the longest is a SASL line of two identities and a password. */
-enum { SIGNIN_OUT_MAX = 65536 };
-_Static_assert(SIGNIN_OUT_MAX >= SIGNIN_ROOM, "every single step fits");
-
-static void fail_loan(struct loan *l, enum fail why, const char *detail)
-{
-	const struct loan_events *events = l->events;
-	void *owner = l->owner;
-	l->backend = NULL;
-	/* The owner frees the loan by loan_cancel, which is where its memory ends in every case. */
-	events->on_failed(owner, why, detail);
-}
-
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 {
 	struct loan *l = b->loan;
@@ -33,7 +20,7 @@ void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 	/* detail may belong to what is closed below: tell first. */
 	b->loan = NULL;
 	if (l != NULL) {
-		fail_loan(l, why, detail);
+		loan_fail(l, why, detail);
 	}
 	backend_close(b, why);
 }
@@ -77,25 +64,29 @@ void backend_signin_open(struct backend *b)
 	backend_move(b, BACKEND_SIGNIN);
 	if (was_starttls) {
 		struct buf out;
-		buf_init(&out, SIGNIN_OUT_MAX);
+		buf_init(&out, BACKEND_OUT_MAX);
 		signin_tls_active(b->signin, &out);
 		backend_write(b, &out);
 	}
 }
 
-static void become_lent(struct backend *b)
+static void be_signed_in(struct backend *b)
 {
 	struct loan *l = b->loan;
 	struct span list = signin_capabilities(b->signin);
 	b->capabilities = xmemdup0(list.p, list.n);
 	signin_destroy(&b->signin);
-	net_loop_disarm(b->pool->loop, &b->timer);
 	b->proof = l->proof;
 	pool_user_attach(b, l);
 	credentials_drop(&l->credentials);
-	backend_move(b, BACKEND_LENT);
-	l->is_ready = true;
-	l->events->on_ready(l->owner);
+	if (buf_len(&l->wanted) > 0) {
+		backend_enable(b);
+	} else {
+		loan_become_ready(l);
+	}
+	if (l->is_ready) {
+		l->events->on_ready(l->owner);
+	}
 }
 
 static void be_refused(struct backend *b)
@@ -134,7 +125,7 @@ static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out,
 		return false;
 	}
 	case SIGNIN_OK:
-		become_lent(b);
+		be_signed_in(b);
 		return false;
 	case SIGNIN_NO:
 		be_refused(b);
@@ -152,7 +143,7 @@ size_t backend_signin_data(struct backend *b, struct span in)
 	bool has_more = true;
 	while (has_more) {
 		struct buf out;
-		buf_init(&out, SIGNIN_OUT_MAX);
+		buf_init(&out, BACKEND_OUT_MAX);
 		enum signin_verdict verdict = signin_feed(b->signin, &in, &out);
 		if (verdict == SIGNIN_READY) {
 			has_more = act(b, verdict, &out, &in);

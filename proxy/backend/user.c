@@ -36,6 +36,7 @@ struct pool_user {
 	size_t connections; /* signed in, in any state but CLOSING */
 	struct list parked; /* struct backend.user_node, oldest first */
 	struct list proofs; /* struct known_proof, oldest first */
+	char *capabilities; /* the server's newest list for him */
 	UT_hash_handle hh;
 };
 
@@ -148,6 +149,8 @@ void pool_user_attach(struct backend *b, const struct loan *l)
 	}
 	known->proved_ms = net_loop_now(p->loop);
 	list_push_back(&u->proofs, &known->node);
+	free(u->capabilities);
+	u->capabilities = xstrdup(b->capabilities);
 }
 
 void pool_user_detach(struct backend *b)
@@ -167,6 +170,7 @@ void pool_user_detach(struct backend *b)
 	}
 	HASH_DEL(b->pool->users, u);
 	free(u->key);
+	free(u->capabilities);
 	free(u);
 }
 
@@ -189,22 +193,30 @@ void pool_user_park(struct backend *b)
 	}
 }
 
-struct backend *pool_user_find(struct pool *p, const struct loan *l)
+/* Law 2: not extended by hits; afterwards the server is asked again. */
+static bool is_fresh(const struct pool *p, const struct known_proof *known)
+{
+	return net_loop_now(p->loop) - known->proved_ms < p->settings.credential_ttl;
+}
+
+const char *pool_user_known(struct pool *p, const struct loan *l)
 {
 	struct pool_user *u = find_user(p, l);
 	struct known_proof *known = u != NULL ? find_proof(u, &l->proof) : NULL;
-	if (known == NULL) {
-		return NULL;
-	}
-	/* Law 2: not extended by hits; afterwards the server is asked again. */
-	uint64_t age = net_loop_now(p->loop) - known->proved_ms;
-	if (age >= p->settings.credential_ttl) {
+	return known != NULL && is_fresh(p, known) ? u->capabilities : NULL;
+}
+
+struct backend *pool_user_find(struct pool *p, const struct loan *l, struct span class)
+{
+	struct pool_user *u = find_user(p, l);
+	struct known_proof *known = u != NULL ? find_proof(u, &l->proof) : NULL;
+	if (known == NULL || (!l->is_proved && !is_fresh(p, known))) {
 		return NULL;
 	}
 	/* Last in, first out: the longest idle ones can then age away. */
 	for (struct list_node *node = u->parked.last; node != NULL; node = node->prev) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
-		if (proof_equal(&b->proof, &l->proof)) {
+		if (proof_equal(&b->proof, &l->proof) && span_equal(buf_peek(&b->enabled), class)) {
 			return b;
 		}
 	}
