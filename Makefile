@@ -99,19 +99,21 @@ deps:
 # Tests. Sanitizers stop the program that errs; run.sh looks for what they wrote, so that no report
 # is lost with the log of a server that a test started.
 UNIT ?=
-one_or_all = $(if $(UNIT),build/$(1)/tests/unit/$(UNIT)_test,$(TEST_SRCS:%.c=build/$(1)/%))
+one_or_all = $(if $(UNIT),build/$(1)/tests/unit/$(UNIT)_test,$(2:%.c=build/$(1)/%))
+# Under ThreadSanitizer only what meets threads; imap, route, config decide alone.
+THREAD_TESTS := $(filter-out $(addprefix tests/unit/,imap/% route/% config/%),$(TEST_SRCS))
 BINARY ?= build/imapmux
 PYTEST ?=
 ONCE ?=
 
-unit: $(call one_or_all,asan)
+unit: $(call one_or_all,asan,$(TEST_SRCS))
 	@tests/unit/run.sh $^
 e2e: $(BINARY) build/.deps-test
 	@tests/e2e/run.sh $(BINARY) $(PYTEST)
 asan: unit
 	@$(MAKE) --no-print-directory e2e BINARY=build/asan/imapmux
-tsan: build/tsan/imapmux $(call one_or_all,tsan)
-	@tests/unit/run.sh $(call one_or_all,tsan)
+tsan: build/tsan/imapmux $(call one_or_all,tsan,$(THREAD_TESTS))
+	@tests/unit/run.sh $(call one_or_all,tsan,$(THREAD_TESTS))
 	@IMAPMUX_WORKERS=4 tests/e2e/run.sh build/tsan/imapmux -m threads $(PYTEST)
 fuzz: $(FUZZ_SRCS:%.c=build/fuzz/%)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $^

@@ -23,7 +23,6 @@ jobs=-j$(nproc)
 part deps build/.deps-test
 part build "$jobs" all debug
 part lint lint
-part man man
 part unit "$jobs" unit
 part fuzz "$jobs" fuzz
 part e2e e2e BINARY=build/asan/imapmux
