@@ -202,6 +202,13 @@ static void client_gone(void **state)
 			.to_server = "1 IDLE\r\nDONE\r\n", .to_client = "+ \r\n"},
 		{"before the server idles", {"C:1 IDLE\r\nDO", "G", "S:+ \r\n", "S:1 OK\r\n"},
 			.to_server = "1 IDLE\r\nDONE\r\n", .to_client = ""},
+		{"after the session has failed", {"C:1 LIST {1}\r\n", "S:+\r\n", "C:x \"\r\n", "g"},
+			.to_server = "1 LIST {1}\r\nx",
+			.to_client = "+\r\n* BYE Protocol error\r\n", .ended = TRACKER_FAILED,
+			.failure = FAIL_CLIENT_PROTOCOL, .is_open = true},
+		{"after LOGOUT", {"C:1 LOGOUT\r\n", "G"}, .to_server = "",
+			.to_client = "* BYE Logging out\r\n1 OK Logout completed.\r\n",
+			.ended = TRACKER_LOGOUT},
 		{"and it refuses", {"C:1 IDLE\r\n", "G", "S:1 BAD\r\n"}, .to_server = "1 IDLE\r\n",
 			.to_client = ""},
 		{"in a literal", {"C:1 APPEND x {5}\r\n", "S:+\r\n", "C:abc", "g"},
@@ -600,6 +607,28 @@ static void idling_and_interjecting(void **state)
 	tracker_rig_finish(&rig);
 }
 
+/* What is dropped costs no memory, but somebody's time. */
+static void line_that_never_ends(void **state)
+{
+	(void)state;
+	static char piece[1 << 20];
+	memset(piece, 'x', sizeof(piece));
+	struct tracker_rig rig;
+	tracker_rig_init(&rig, 65536, RIG_CAPABILITIES);
+	tracker_rig_client(&rig, span_str("a LIST "), SIZE_MAX, SIZE_MAX);
+	size_t fed = 0;
+	for (; fed < 2 * TRACKER_MAX_DRAIN && rig.ended == TRACKER_MORE; fed += sizeof(piece)) {
+		tracker_rig_client(&rig, span_of(piece, sizeof(piece)), SIZE_MAX, SIZE_MAX);
+	}
+	assert_in_range(fed, TRACKER_MAX_DRAIN, TRACKER_MAX_DRAIN + 2 * sizeof(piece));
+	assert_int_equal(rig.ended, TRACKER_FAILED);
+	assert_int_equal(tracker_failure(rig.t), FAIL_LINE_TOO_LONG);
+	assert_true(span_is(buf_peek(&rig.to_client),
+		"a BAD Command line too long\r\n* BYE Command line too long\r\n"));
+	assert_false(tracker_rig_gone(&rig));
+	tracker_rig_finish(&rig);
+}
+
 static void keep(void *owner, struct span bytes)
 {
 	struct span *kept = owner;
@@ -670,6 +699,7 @@ int main(void)
 		cmocka_unit_test(full_table_blocks),
 		cmocka_unit_test(full_answers_block),
 		cmocka_unit_test(idling_and_interjecting),
+		cmocka_unit_test(line_that_never_ends),
 		cmocka_unit_test(bytes_are_not_copied),
 		cmocka_unit_test(idle_session_is_small),
 	};
