@@ -15,10 +15,9 @@ bool tracker_can_read(const struct tracker *t)
 	case CLIENT_IDLE_ASKED:
 		return false;
 	case CLIENT_LINE:
-		/* A command that has begun is finished: it was begun when there was room for it. */
-		return t->verb != NULL || buf_len(&t->line) > 0 ||
-		       (t->in_flight.count < TRACKER_MAX_IN_FLIGHT &&
-			       tracker_has_room_for_answer(t));
+		/* There stays room for a command that has begun: only a whole line takes some. */
+		return t->verb != NULL || (t->in_flight.count < TRACKER_MAX_IN_FLIGHT &&
+						  tracker_has_room_for_answer(t));
 	case CLIENT_LITERAL:
 	case CLIENT_IDLE:
 	case CLIENT_SWALLOW_LITERAL:

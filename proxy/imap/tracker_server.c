@@ -136,19 +136,25 @@ static void on_reply(struct feed *f, struct span line)
 	}
 }
 
-/* "MODSEQ (" in FETCH data: CONDSTORE is on, whatever command did it. */
+/* In FETCH data: CONDSTORE is on, whatever command did it. */
+static const char modseq[] = "MODSEQ (";
+enum { MODSEQ_LEN = sizeof(modseq) - 1 };
+
+/* Looked for by its last byte, which is rare. */
 static bool has_modseq(struct span text)
 {
-	const char word[] = "MODSEQ ";
-	const size_t n = sizeof(word) - 1;
-	size_t at = span_find(text, '(');
-	while (at < text.n) {
-		if (at >= n && span_equal_nocase(span_slice(text, at - n, at), span_of(word, n))) {
+	size_t end = 0;
+	for (;;) {
+		end += span_find(span_slice(text, end, text.n), '(');
+		if (end == text.n) {
+			return false;
+		}
+		end++;
+		if (end >= MODSEQ_LEN &&
+			span_is_nocase(span_slice(text, end - MODSEQ_LEN, end), modseq)) {
 			return true;
 		}
-		at += 1 + span_find(span_slice(text, at + 1, text.n), '(');
 	}
-	return false;
 }
 
 static void look_for_modseq(struct tracker *t, struct span text)
@@ -160,7 +166,7 @@ static void look_for_modseq(struct tracker *t, struct span text)
 	if (!is_found && t->passed.n > 0) {
 		/* Over the seam between two reads. */
 		struct tail seam = t->passed;
-		tail_add(&seam, span_slice(text, 0, text.n < 8 ? text.n : 8));
+		tail_add(&seam, span_slice(text, 0, text.n < MODSEQ_LEN ? text.n : MODSEQ_LEN - 1));
 		is_found = has_modseq(tail_span(&seam));
 	}
 	if (is_found) {
