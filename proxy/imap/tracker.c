@@ -199,29 +199,3 @@ bool tracker_client_gone(struct tracker *t, const struct tracker_sink *sink)
 	}
 	return true;
 }
-
-void tail_clear(struct tail *t)
-{
-	t->n = 0;
-}
-
-void tail_add(struct tail *t, struct span s)
-{
-	if (s.n >= TAIL_MAX) {
-		memcpy(t->bytes, s.p + s.n - TAIL_MAX, TAIL_MAX);
-		t->n = TAIL_MAX;
-		return;
-	}
-	size_t keep = t->n + s.n > TAIL_MAX ? TAIL_MAX - s.n : t->n;
-	memmove(t->bytes, t->bytes + t->n - keep, keep);
-	if (s.n > 0) {
-		memcpy(t->bytes + keep, s.p, s.n);
-	}
-	t->n = (uint8_t)(keep + s.n);
-	assert(t->n <= TAIL_MAX);
-}
-
-struct span tail_span(const struct tail *t)
-{
-	return span_of(t->bytes, t->n);
-}

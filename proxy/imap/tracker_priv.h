@@ -8,6 +8,7 @@
  *	tracker_server.c   the server's bytes: which pass, which are looked at
  *	tracker_reply.c    a server's status line: what it ends, opens, selects
  *	in_flight.c        tags of commands that were sent and not yet answered
+ *	server_line.c    what a server's response is, by its first and last bytes
  *	verbs.c            what is known about each command
  */
 #ifndef IMAPMUX_IMAP_TRACKER_PRIV_H
@@ -17,18 +18,8 @@
 #include "imap/lexer.h"
 #include "imap/tracker.h"
 #include "in_flight_priv.h"
+#include "server_line_priv.h"
 #include "verbs_priv.h"
-
-/* The last bytes of a line that is passed on, or swallowed, in pieces: enough for " ~{n+}\r\n" with
- * 20 digits, and for the 8 bytes of "MODSEQ (". */
-enum { TAIL_MAX = 32 };
-struct tail {
-	uint8_t bytes[TAIL_MAX];
-	uint8_t n;
-};
-void tail_clear(struct tail *t);
-void tail_add(struct tail *t, struct span s);
-struct span tail_span(const struct tail *t);
 
 /*
  *	  LINE --IDLE-------> IDLE_ASKED --"+"--> IDLE --DONE--> LINE

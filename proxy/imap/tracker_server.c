@@ -14,17 +14,6 @@ struct feed {
 	const uint8_t *run; /* from here up to in.p: looked at, to be passed on */
 };
 
-/* What a response is, told by its first bytes. */
-enum response {
-	RESPONSE_CUT,   /* cannot be told yet */
-	RESPONSE_LINE,  /* status line, tagged or not, or capability list: looked at whole */
-	RESPONSE_DATA,  /* any other untagged response: may have literals */
-	RESPONSE_PLUS,  /* continuation request */
-	RESPONSE_EMPTY, /* an empty line: noise (Cyrus sends them) */
-};
-
-/* The longest word that matters: CAPABILITY. */
-enum { WORD_MAX = 10 };
 /* A line of the longest kind with a list of the longest kind in it. */
 enum { REWRITTEN_MAX = TRACKER_MAX_SERVER_LINE + 2 * CAPABILITY_LIST_MAX };
 
@@ -61,60 +50,6 @@ static size_t line_length(struct span in, bool *is_whole)
 	return *is_whole ? end + 1 : end;
 }
 
-/* The word behind "* ". */
-static struct span untagged_word(struct span head)
-{
-	assert(head.n >= 2);
-	struct span rest = span_slice(head, 2, head.n < 3 + WORD_MAX ? head.n : 3 + WORD_MAX);
-	return span_take_until(&rest, " \r\n");
-}
-
-static bool is_line_word(struct span word)
-{
-	static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH", "CAPABILITY"};
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (span_is_nocase(word, words[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static enum response untagged_kind(struct span head)
-{
-	struct span word = untagged_word(head);
-	if (word.n > WORD_MAX || (word.n > 0 && word.p[0] >= '0' && word.p[0] <= '9')) {
-		return RESPONSE_DATA;
-	}
-	if (word.n + 2 == head.n) {
-		return RESPONSE_CUT;
-	}
-	return is_line_word(word) ? RESPONSE_LINE : RESPONSE_DATA;
-}
-
-static enum response kind_of(struct span head)
-{
-	assert(head.n > 0);
-	switch (head.p[0]) {
-	case '+':
-		return RESPONSE_PLUS;
-	case '\n':
-		return RESPONSE_EMPTY;
-	case '\r':
-		if (head.n < 2) {
-			return RESPONSE_CUT;
-		}
-		return head.p[1] == '\n' ? RESPONSE_EMPTY : RESPONSE_LINE;
-	case '*':
-		if (head.n < 2) {
-			return RESPONSE_CUT;
-		}
-		return head.p[1] == ' ' ? untagged_kind(head) : RESPONSE_LINE;
-	default:
-		return RESPONSE_LINE;
-	}
-}
-
 static void end_response(struct feed *f)
 {
 	struct tracker *t = f->t;
@@ -136,55 +71,32 @@ static void on_reply(struct feed *f, struct span line)
 	}
 }
 
-/* In FETCH data: CONDSTORE is on, whatever command did it. */
-static const char modseq[] = "MODSEQ (";
-enum { MODSEQ_LEN = sizeof(modseq) - 1 };
-
-/* Looked for by its last byte, which is rare. */
-static bool has_modseq(struct span text)
+/* As much of the end as `passed` would hold, whether the line came in one piece or in many. */
+static struct span end_of_line(struct tracker *t, struct span text)
 {
-	size_t end = 0;
-	for (;;) {
-		end += span_find(span_slice(text, end, text.n), '(');
-		if (end == text.n) {
-			return false;
-		}
-		end++;
-		if (end >= MODSEQ_LEN &&
-			span_is_nocase(span_slice(text, end - MODSEQ_LEN, end), modseq)) {
-			return true;
-		}
+	if (text.n >= TAIL_MAX) {
+		return span_slice(text, text.n - TAIL_MAX, text.n);
 	}
-}
-
-static void look_for_modseq(struct tracker *t, struct span text)
-{
-	if (t->dirt != NULL) {
-		return;
+	if (t->passed.n == 0) {
+		return text;
 	}
-	bool is_found = has_modseq(text);
-	if (!is_found && t->passed.n > 0) {
-		/* Over the seam between two reads. */
-		struct tail seam = t->passed;
-		tail_add(&seam, span_slice(text, 0, text.n < MODSEQ_LEN ? text.n : MODSEQ_LEN - 1));
-		is_found = has_modseq(tail_span(&seam));
-	}
-	if (is_found) {
-		tracker_dirty(t, "condstore");
-	}
+	tail_add(&t->passed, text);
+	return tail_span(&t->passed);
 }
 
 /* Text of a data response has been passed on. */
 static void on_data_text(struct feed *f, struct span text, bool is_line_end)
 {
 	struct tracker *t = f->t;
-	look_for_modseq(t, text);
-	tail_add(&t->passed, text);
+	if (t->dirt == NULL && server_line_has_modseq(&t->passed, text)) {
+		tracker_dirty(t, "condstore");
+	}
 	if (!is_line_end) {
+		tail_add(&t->passed, text);
 		return;
 	}
 	struct literal literal;
-	enum literal_form form = literal_header_server(span_chomp(tail_span(&t->passed)), &literal);
+	enum literal_form form = literal_header_server(span_chomp(end_of_line(t, text)), &literal);
 	tail_clear(&t->passed);
 	if (form == LITERAL_SYNC) {
 		t->server_left = literal.size;
@@ -197,9 +109,15 @@ static void on_data_text(struct feed *f, struct span text, bool is_line_end)
 	end_response(f);
 }
 
-static void begin_data(struct tracker *t, struct span head)
+static void begin_data(struct tracker *t)
 {
-	struct span word = untagged_word(head);
+	tail_clear(&t->passed);
+	t->server = SERVER_DATA;
+}
+
+/* Responses that show what the connection has become, whoever asked for it. */
+static void look_at_word(struct tracker *t, struct span word)
+{
 	if (span_is_nocase(word, "ENABLED")) {
 		tracker_dirty(t, "enable");
 	} else if (span_is_nocase(word, "VANISHED")) {
@@ -207,8 +125,6 @@ static void begin_data(struct tracker *t, struct span head)
 	} else if (word.n == 0) {
 		tracker_dirty(t, "odd-response");
 	}
-	tail_clear(&t->passed);
-	t->server = SERVER_DATA;
 }
 
 /* Who waits for a "+" is settled at its first byte: a command sent later cannot be meant. */
@@ -225,19 +141,23 @@ static void begin_plus(struct tracker *t)
 /* True when the response's kind is known and its state entered. */
 static bool begin_response(struct tracker *t, struct span head)
 {
-	switch (kind_of(head)) {
-	case RESPONSE_DATA:
-		begin_data(t, head);
+	switch (server_line_kind(head)) {
+	case SERVER_LINE_DATA:
+		look_at_word(t, server_line_word(head));
+		begin_data(t);
 		return true;
-	case RESPONSE_PLUS:
+	case SERVER_LINE_NUMBER:
+		begin_data(t);
+		return true;
+	case SERVER_LINE_PLUS:
 		begin_plus(t);
 		return true;
-	case RESPONSE_EMPTY:
+	case SERVER_LINE_EMPTY:
 		t->is_awaited = false;
 		t->server = SERVER_TEXT;
 		return true;
-	case RESPONSE_CUT:
-	case RESPONSE_LINE:
+	case SERVER_LINE_CUT:
+	case SERVER_LINE_STATUS:
 		break;
 	}
 	return false;
