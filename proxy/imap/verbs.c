@@ -73,7 +73,7 @@ static const struct verb *find(struct span name)
 	if (name.n == 0) {
 		return &unknown;
 	}
-	uint8_t first = name.p[0] & ~0x20; /* upper case; the cheap half of the comparison */
+	char first = (char)(name.p[0] & ~0x20); /* upper case; the cheap half of the comparison */
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (verbs[i].name[0] == first && span_is_nocase(name, verbs[i].name)) {
 			return &verbs[i];
