@@ -42,15 +42,21 @@ void session_forget_user(struct session *s)
 	}
 }
 
-static void refuse(struct session *s, struct span text)
+static void note_refusal(struct session *s, enum fail why, const char *detail)
 {
 	counter_add(s->host->counters, COUNTER_SIGNINS_FAILED, 1);
-	if (s->host->is_draining) {
-		session_end(s, FAIL_SHUTDOWN, "");
-		return;
-	}
+	session_log_refusal(s, why, detail);
+}
+
+void session_refuse(struct session *s, struct span text)
+{
 	client_refuse(s->client, text);
 	session_forget_user(s);
+	if (s->host->is_draining) {
+		/* He may try again, but not here. */
+		client_say_bye(s->client, FAIL_SHUTDOWN);
+		session_end(s, FAIL_SHUTDOWN, "");
+	}
 }
 
 /* The same text at the same time, whether the user does not exist or the password is wrong. */
@@ -59,10 +65,9 @@ static void refuse_credential(struct session *s, struct span text)
 	uint64_t waited = net_loop_now(s->host->loop) - s->asked_ms;
 	uint64_t delay = session_config(s)->limits.auth_delay;
 	if (waited >= delay) {
-		refuse(s, text);
+		session_refuse(s, text);
 		return;
 	}
-	counter_add(s->host->counters, COUNTER_SIGNINS_FAILED, 1);
 	s->refusal = xmemdup0(text.p, text.n);
 	net_loop_arm(s->host->loop, &s->timer, delay - waited);
 }
@@ -70,8 +75,8 @@ static void refuse_credential(struct session *s, struct span text)
 static void refuse_with(struct session *s, enum fail why, const char *detail)
 {
 	const char *text = fail_client_text(why);
-	session_log_refusal(s, why, detail);
-	refuse(s, span_str(text != NULL ? text : "[UNAVAILABLE] Server is not available"));
+	note_refusal(s, why, detail);
+	session_refuse(s, span_str(text != NULL ? text : "[UNAVAILABLE] Server is not available"));
 }
 
 static void begin_carry(struct session *s)
@@ -146,7 +151,7 @@ void session_admit(struct session *s)
 	}
 	s->has_route = route_find(s->generation->routes, user, &s->route);
 	if (!s->has_route) {
-		session_log_refusal(s, FAIL_NO_ROUTE, "");
+		note_refusal(s, FAIL_NO_ROUTE, "");
 		refuse_credential(s, span_str(fail_client_text(FAIL_NO_ROUTE)));
 		return;
 	}
@@ -171,12 +176,12 @@ static void on_ready(void *owner)
 static void on_refused(void *owner, struct span text, bool is_wrong_credential)
 {
 	struct session *s = owner;
-	session_log_refusal(s, is_wrong_credential ? FAIL_AUTH : FAIL_SERVER_REFUSED, "");
+	note_refusal(s, is_wrong_credential ? FAIL_AUTH : FAIL_SERVER_REFUSED, "");
 	/* The text lives in the loan's dialogue, which ends after this call. */
 	if (is_wrong_credential) {
 		refuse_credential(s, text);
 	} else {
-		refuse(s, text);
+		session_refuse(s, text);
 	}
 	loan_cancel(&s->loan);
 }

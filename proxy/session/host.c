@@ -5,6 +5,9 @@
 
 #include <assert.h>
 
+/* When sessions end now: goodbyes leave at the end of this turn, and nobody is waited for longer. */
+enum { SESSION_STOP_LINGER_MS = 100 };
+
 static void on_drained_due(void *owner)
 {
 	struct session_host *h = owner;
@@ -94,8 +97,7 @@ void session_host_stop(struct session_host *h)
 			client_say_bye(s->client, FAIL_SHUTDOWN);
 		}
 		session_end(s, FAIL_SHUTDOWN, "");
-		/* Goodbyes that could leave at once have left; nobody is waited for. */
-		client_close(s->client, 0);
+		client_close(s->client, SESSION_STOP_LINGER_MS);
 	}
 	check_drained(h);
 }

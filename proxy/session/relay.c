@@ -14,6 +14,7 @@ static void to_client(void *owner, struct span bytes)
 {
 	struct session *s = owner;
 	s->bytes_to_client += bytes.n;
+	counter_add(s->host->counters, COUNTER_BYTES_TO_CLIENTS, bytes.n);
 	stream_write(client_stream(s->client), bytes);
 }
 
@@ -21,6 +22,7 @@ static void to_server(void *owner, struct span bytes)
 {
 	struct session *s = owner;
 	s->bytes_to_server += bytes.n;
+	counter_add(s->host->counters, COUNTER_BYTES_TO_SERVERS, bytes.n);
 	stream_write(s->server, bytes);
 }
 

@@ -46,13 +46,8 @@ static void free_session(struct session *s)
 static void on_timer(void *owner)
 {
 	struct session *s = owner;
-	if (s->refusal != NULL && s->host->is_draining) {
-		session_end(s, FAIL_SHUTDOWN, "");
-		return;
-	}
 	if (s->refusal != NULL) {
-		client_refuse(s->client, span_str(s->refusal));
-		session_forget_user(s);
+		session_refuse(s, span_str(s->refusal));
 		return;
 	}
 	uint64_t limit = session_config(s)->limits.idle_timeout;
@@ -127,6 +122,10 @@ void session_accept(struct session_host *h, int fd, size_t listener)
 	make_id(s);
 	s->accepted_ms = net_loop_now(h->loop);
 	struct stream_name peer = stream_peer_name(client_stream(s->client));
+	if (peer.address[0] == '\0') {
+		/* Gone already; the kernel has forgotten who it was. It counts like the others. */
+		snprintf(peer.address, sizeof peer.address, "unknown");
+	}
 	s->local = stream_local_name(client_stream(s->client));
 	const struct config_limits *limits = &session_config(s)->limits;
 	enum fail why =

@@ -58,6 +58,7 @@ extern const struct client_events session_client_events;
 
 /* admission.c: from credentials to linked. */
 void session_admit(struct session *s);
+void session_refuse(struct session *s, struct span text); /* now; the client may try again */
 void session_forget_user(struct session *s);
 void session_on_movable(void *owner);
 
