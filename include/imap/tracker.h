@@ -14,7 +14,7 @@
  *	                             -> client_gone -> server ... -> quiet, dirt? -> destroy
  *
  * One session owns it; any thread, one at a time. It owns memory only for what is half read, held back
- * or in flight: an idle one is some 300 bytes.
+ * or in flight: an idle one is some 400 bytes.
  */
 #ifndef IMAPMUX_IMAP_TRACKER_H
 #define IMAPMUX_IMAP_TRACKER_H
@@ -101,7 +101,8 @@ bool tracker_can_interject(const struct tracker *t);
  * Why the connection must not be parked: a word for the log, or NULL: it may, after a scrub. Set by
  * commands ("enable", "notify", "condstore", "language", "comparator", "unknown-command", "idle": a
  * line other than DONE) and by the server ("enable", "condstore", "bye", "unknown-tag", "long-line",
- * "odd-response", "stray-continuation", "early-reply"). The first reason stays.
+ * "odd-response", "stray-continuation", "early-reply"), or by tracker_client_gone ("half-command"). The
+ * first reason stays.
  */
 const char *tracker_dirt(const struct tracker *t);
 

@@ -79,6 +79,7 @@ static enum tracker_verdict relay(struct tracker *t, const struct line *line,
 		tracker_dirty(t, "condstore");
 	}
 	send_line(line, sink);
+	assert(t->client == CLIENT_LINE);
 	if (line->form != LITERAL_NONE) {
 		t->verb = verb;
 		t->text_used += line->text.n;

@@ -84,6 +84,8 @@ static void forget_mailbox(struct tracker *t)
 /* What a command that changes the selection has done (the table of POOLING.md section 1). */
 static void on_selection(struct tracker *t, const struct in_flight_entry *entry, struct span status)
 {
+	assert(entry->kind != IN_FLIGHT_OTHER);
+	assert(is_status(status));
 	bool is_ok = span_is_nocase(status, "OK");
 	/* A command whose literal was refused may not have got as far as to close the old mailbox. */
 	bool is_unsure = t->is_overlapping || entry->is_open;

@@ -53,6 +53,7 @@ static size_t line_length(struct span in, bool *is_whole)
 static void end_response(struct feed *f)
 {
 	struct tracker *t = f->t;
+	assert(buf_len(&t->reply) == 0);
 	t->server = SERVER_START;
 	if (buf_len(&t->answers) > 0 || t->client == CLIENT_LOGOUT) {
 		flush(f);

@@ -84,6 +84,7 @@ static const struct verb *find(struct span name)
 
 const struct verb *verb_find(const struct command *command)
 {
+	assert(command->verb.n > 0);
 	if (!span_is_nocase(command->verb, "UID")) {
 		return find(command->verb);
 	}
