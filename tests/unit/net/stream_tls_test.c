@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "base/alloc.h"
 #include "lib/looper.h"
 #include "lib/pki.h"
+#include "lib/tls_pair.h"
 #include "../../../proxy/net/tls_context_priv.h"
 
 static struct pki pki;
@@ -374,6 +376,256 @@ static void leaves_during_handshake(void **state)
 	end(&t);
 }
 
+/* A raw socket to a TLS server stream, driven by an engine in memory. */
+struct raw {
+	int fd;
+	struct tls_end end;
+};
+
+/* Sends what the engine has to say in pieces, and gives it what has arrived. False: the peer is gone. */
+static bool raw_turn(struct talk *t, struct raw *r, size_t piece)
+{
+	struct span out = buf_peek(&r->end.out);
+	out.n = out.n < piece ? out.n : piece;
+	if (out.n > 0) {
+		assert_int_equal(send(r->fd, out.p, out.n, MSG_NOSIGNAL), out.n);
+		buf_consume(&r->end.out, out.n);
+	}
+	looper_spin(&t->looper, 1);
+	uint8_t bytes[4096];
+	ssize_t n = recv(r->fd, bytes, sizeof bytes, 0);
+	if (n > 0) {
+		tls_end_receive(&r->end, span_of(bytes, (size_t)n));
+	}
+	return n != 0 && (n > 0 || errno == EAGAIN);
+}
+
+static void raw_begin(struct talk *t, struct raw *r)
+{
+	struct stream_options server = server_side(t);
+	peer_start(&t->server, &t->looper, t->fds[1], &server);
+	*r = (struct raw){.fd = t->fds[0]};
+	tls_end_init(&r->end, t->client_tls, false, "imap.example.org");
+}
+
+static void raw_end(struct talk *t, struct raw *r)
+{
+	close(r->fd);
+	tls_end_finish(&r->end);
+	t->client.closed = 1; /* there was none */
+	end(t);
+}
+
+/* A client that sends one byte at a time is served, in its own time. */
+static void one_byte_at_a_time(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct raw r;
+	prepare(&t, "good");
+	make_contexts(&t);
+	raw_begin(&t, &r);
+	while (!r.end.is_open || buf_len(&r.end.out) > 0) {
+		assert_true(raw_turn(&t, &r, 1));
+	}
+	tls_end_say(&r.end, "a NOOP\r\n");
+	while (t.server.seen < 8) {
+		assert_true(raw_turn(&t, &r, 1));
+	}
+	assert_true(peer_heard(&t.server, "a NOOP\r\n"));
+	raw_end(&t, &r);
+}
+
+/* Paused from the first moment: the handshake runs, what comes with it waits. */
+static void paused_in_handshake(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct raw r;
+	prepare(&t, "good");
+	make_contexts(&t);
+	raw_begin(&t, &r);
+	stream_pause(t.server.stream);
+	while (!r.end.is_open) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	tls_end_say(&r.end, "with the handshake"); /* in one segment with Finished */
+	while (t.server.opened == 0) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	looper_spin(&t.looper, 5);
+	assert_int_equal(t.server.seen, 0);
+	stream_resume(t.server.stream);
+	peer_wait_bytes(&t.server, &t.looper, 18);
+	raw_end(&t, &r);
+}
+
+/* FIN without close_notify: an end like any other; who relays knows whether something was open. */
+static void eof_without_goodbye(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct raw r;
+	prepare(&t, "good");
+	make_contexts(&t);
+	raw_begin(&t, &r);
+	while (!r.end.is_open) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	tls_end_say(&r.end, "half a line");
+	while (buf_len(&r.end.out) > 0) {
+		raw_turn(&t, &r, SIZE_MAX);
+	}
+	assert_int_equal(shutdown(r.fd, SHUT_WR), 0);
+	looper_wait(&t.looper, &t.server.ended);
+	assert_true(peer_heard(&t.server, "half a line"));
+	assert_int_equal(t.server.failed, 0);
+	/* The other direction is still open. */
+	peer_say(&t.server, "* BYE\r\n");
+	while (buf_len(&r.end.plain) < 7) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	raw_end(&t, &r);
+}
+
+static void reset(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct raw r;
+	prepare(&t, "good");
+	make_contexts(&t);
+	raw_begin(&t, &r);
+	while (!r.end.is_open || t.server.opened == 0) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+	int gone = r.fd;
+	r.fd = dup(2);
+	close(gone);
+	looper_wait(&t.looper, &t.server.failed);
+	assert_int_equal(t.server.why, FAIL_CLIENT_IO);
+	raw_end(&t, &r);
+}
+
+/* A record that was changed on the way: the stream fails, the peer is told by an alert. */
+static void changed_record(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct raw r;
+	prepare(&t, "good");
+	make_contexts(&t);
+	raw_begin(&t, &r);
+	while (!r.end.is_open || t.server.opened == 0) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	tls_end_say(&r.end, "a NOOP\r\n");
+	struct span wire = buf_peek(&r.end.out);
+	((uint8_t *)(uintptr_t)wire.p)[wire.n - 1] ^= 1;
+	while (t.server.failed == 0) {
+		raw_turn(&t, &r, SIZE_MAX);
+	}
+	assert_int_equal(t.server.why, FAIL_CLIENT_TLS);
+	assert_int_equal(t.server.seen, 0);
+	stream_close(t.server.stream, 1000);
+	while (r.end.state != TLS_FAILED) {
+		assert_true(raw_turn(&t, &r, SIZE_MAX));
+	}
+	assert_non_null(strstr(tls_detail(r.end.tls), "alert"));
+	raw_end(&t, &r);
+}
+
+/* S17: a browser led to the IMAP port gets the alert that ends its attempt. */
+static void alpn_alert_arrives(void **state)
+{
+	(void)state;
+	struct talk t;
+	prepare(&t, "good");
+	make_contexts(&t);
+	SSL_CTX_set_alpn_protos(t.client_tls->ssl, (const uint8_t *)"\10http/1.1", 9);
+	start_tls_peers(&t, "imap.example.org");
+	looper_wait(&t.looper, &t.server.failed);
+	assert_int_equal(t.server.why, FAIL_CLIENT_TLS);
+	assert_string_equal(t.server.detail, "no application protocol");
+	stream_close(t.server.stream, 0);
+	looper_wait(&t.looper, &t.client.failed);
+	assert_int_equal(t.client.why, FAIL_SERVER_TLS);
+	assert_non_null(strstr(t.client.detail, "no application protocol"));
+	end(&t);
+}
+
+/* What was written leaves before close_notify and FIN, however much it is. */
+static void close_with_linger(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct span bytes = pattern(STREAM_HIGH_WATER);
+	prepare(&t, "good");
+	make_contexts(&t);
+	start_tls_peers(&t, "imap.example.org");
+	wait_open(&t);
+	stream_pause(t.client.stream);
+	peer_say_bytes(&t.server, bytes);
+	peer_say(&t.server, "* BYE\r\n");
+	stream_close(t.server.stream, LOOPER_PATIENCE_MS);
+	stream_write(t.server.stream, span_str("too late"));
+	looper_spin(&t.looper, 5);
+	assert_int_equal(t.server.closed, 0);
+	stream_resume(t.client.stream);
+	looper_wait(&t.looper, &t.client.ended);
+	assert_int_equal(t.client.seen, bytes.n + 7);
+	free((void *)(uintptr_t)bytes.p);
+	end(&t);
+}
+
+static void slow_reader(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct span bytes = pattern(STREAM_HIGH_WATER);
+	prepare(&t, "good");
+	make_contexts(&t);
+	start_tls_peers(&t, "imap.example.org");
+	wait_open(&t);
+	stream_pause(t.client.stream);
+	while (t.server.failed == 0) {
+		assert_true(stream_pending(t.server.stream) <= STREAM_OUT_MAX);
+		peer_say_bytes(&t.server, bytes);
+		looper_spin(&t.looper, 1);
+	}
+	assert_int_equal(t.server.why, FAIL_SLOW_READER);
+	free((void *)(uintptr_t)bytes.p);
+	end(&t);
+}
+
+/* The second connection to a backend continues the session of the first. */
+static void resumption(void **state)
+{
+	(void)state;
+	static char name[] = "imap.example.org";
+	struct talk t;
+	prepare(&t, "good");
+	t.config.backend.server_name = name;
+	make_contexts(&t);
+	for (int i = 0; i < 2; i++) {
+		start_tls_peers(&t, name);
+		wait_open(&t);
+		assert_int_equal(stream_tls_is_resumed(t.server.stream), i == 1);
+		assert_int_equal(stream_tls_is_resumed(t.client.stream), i == 1);
+		peer_say(&t.server, "* OK\r\n");
+		peer_wait_bytes(&t.client, &t.looper, 6);
+		if (i == 0) {
+			peer_finish(&t.client, &t.looper);
+			peer_finish(&t.server, &t.looper);
+			peer_init(&t.client);
+			peer_init(&t.server);
+			looper_tcp_pair(t.fds);
+		}
+	}
+	end(&t);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -405,6 +657,15 @@ int main(void)
 		cmocka_unit_test(verification),
 		cmocka_unit_test(no_tls_at_all),
 		cmocka_unit_test(leaves_during_handshake),
+		cmocka_unit_test(one_byte_at_a_time),
+		cmocka_unit_test(paused_in_handshake),
+		cmocka_unit_test(eof_without_goodbye),
+		cmocka_unit_test(reset),
+		cmocka_unit_test(changed_record),
+		cmocka_unit_test(alpn_alert_arrives),
+		cmocka_unit_test(close_with_linger),
+		cmocka_unit_test(slow_reader),
+		cmocka_unit_test(resumption),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
