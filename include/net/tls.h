@@ -16,6 +16,10 @@
 
 struct tls;
 
+/* A peer may send this much before the handshake is done. OpenSSL stores a message until it is whole,
+ * and would store 128 KiB for each stranger; a long certificate chain is a tenth of it. */
+#define TLS_HANDSHAKE_MAX 65536
+
 enum tls_result {
 	TLS_DONE,   /* did what was asked */
 	TLS_MORE,   /* all of `in` is used; call again with what comes next */

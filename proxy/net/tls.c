@@ -230,6 +230,10 @@ enum tls_result tls_handshake(struct tls *t, struct span *in, struct buf *out)
 		return fail_with(t, t->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS,
 			"closed during the handshake");
 	}
+	if (result == TLS_MORE && BIO_number_read(SSL_get_rbio(t->ssl)) > TLS_HANDSHAKE_MAX) {
+		return fail_with(
+			t, t->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS, "handshake too long");
+	}
 	assert(result != TLS_MORE || in->n == 0);
 	return result;
 }

@@ -307,6 +307,27 @@ static void garbage(void **state)
 	end(&s);
 }
 
+/* A ClientHello of 128 KiB, of which nobody knows yet that it is none: cut off at the bound. */
+static void endless_hello(void **state)
+{
+	(void)state;
+	static uint8_t record[5 + 16384] = {0x16, 0x03, 0x01, 0x40, 0x00, 0x01, 0x01, 0xff, 0xff};
+	struct setting s;
+	struct tls_end e;
+	size_t sent = 0;
+	begin(&s);
+	tls_end_init(&e, s.server, true, NULL);
+	while (e.state == TLS_MORE) {
+		assert_true(sent <= TLS_HANDSHAKE_MAX);
+		tls_end_receive(&e, span_of(record, sizeof record));
+		sent += sizeof record;
+	}
+	assert_int_equal(e.state, TLS_FAILED);
+	assert_string_equal(tls_detail(e.tls), "handshake too long");
+	tls_end_finish(&e);
+	end(&s);
+}
+
 /* ALPN: ALPACA's browser is refused, whoever offers imap or nothing is served. */
 struct offer {
 	const char *list; /* wire form */
@@ -650,6 +671,7 @@ int main(void)
 		cmocka_unit_test(full_output),
 		cmocka_unit_test(corrupted),
 		cmocka_unit_test(garbage),
+		cmocka_unit_test(endless_hello),
 		cmocka_unit_test(alpn),
 		cmocka_unit_test(names),
 		cmocka_unit_test(hostile_names),
