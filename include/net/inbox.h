@@ -23,14 +23,15 @@ struct inbox {
 	void *owner;
 };
 
-/* On the loop's thread (or before it runs). False: libuv refused. */
+/* On the loop's thread (or before it runs). False: libuv refused. on_message owns what it is given. */
 bool inbox_init(struct inbox *i, struct net_loop *loop,
 	void (*on_message)(void *owner, struct list_node *message), void *owner);
 
 /* Any thread. False: the inbox is closed; the message stays the caller's. */
 bool inbox_post(struct inbox *i, struct list_node *message);
 
-/* On the loop's thread: delivers what is inside, refuses the rest, closes the handle. */
+/* On the loop's thread: delivers what is inside (from within this call), refuses the rest, closes the
+ * handle. The inbox's memory stays until net_loop_finish has returned, and as long as others may post. */
 void inbox_close(struct inbox *i);
 
 #endif

@@ -23,11 +23,12 @@ struct listener;
 /* A client has connected: fd is non-blocking, close-on-exec, and the callee's to close. */
 typedef void listener_accept_fn(void *owner, int fd);
 
-/* Accepts on fd (taken over) from the next turn on. Out of descriptors: pauses for a moment, logs once. */
+/* Accepts on fd (taken over) from the next turn on. Out of descriptors: pauses for a moment and tries
+ * again, which is logged once until it succeeds. NULL: libuv refused; fd is closed. */
 struct listener *listener_start(
 	struct net_loop *loop, int fd, listener_accept_fn *on_accept, void *owner);
 
-/* Stops accepting and closes; no on_accept follows. Freed later by the loop. */
+/* Stops accepting and closes; no on_accept follows. Nulls; NULL inside is fine. Freed by the loop. */
 void listener_stop(struct listener **l);
 
 #endif

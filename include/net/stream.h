@@ -2,13 +2,20 @@
  * A byte stream to a peer: TCP or unix socket, plain or TLS; which of them is not visible above.
  *
  * Owned by its creator, used only on its loop's thread. Events come from the loop, never from inside a
- * call to the stream. After stream_close only on_closed comes, in which the memory goes away.
+ * call to the stream; any event may call any function of the stream, close it too (exceptions stand
+ * with the function). After stream_close only on_closed comes, in which the memory goes away. The
+ * process ignores SIGPIPE.
  *
  * Reading: on_data is given what has arrived and returns how much of it was used. If it used less, or
- * called stream_pause, the rest is kept, reading stops, and it is given again (first, and from a later
- * turn) after stream_resume, which may also be called inside on_data. Writing: stream_write copies or
- * sends at once; all small writes of a turn leave together at its end (TCP_NODELAY is set). TLS encrypts
- * straight into the outgoing buffer.
+ * called stream_pause, the rest is kept, reading stops (the kernel's window stops the peer), and the
+ * rest is given again, first and from a later turn, after stream_resume, which may also be called
+ * inside on_data. A paused stream sees neither data nor the end of it.
+ *
+ * Writing: small writes of a turn leave together at its end in one system call and, with TLS, as one
+ * record (TCP_NODELAY is set); large ones go out at once from where they stand. Only what the kernel
+ * refuses is copied. Before the end of a TLS handshake writes wait for it.
+ *
+ * An idle stream owns its struct, its libuv handle and its TLS engine, and no buffer.
  */
 #ifndef IMAPMUX_NET_STREAM_H
 #define IMAPMUX_NET_STREAM_H
@@ -23,64 +30,92 @@
 /* Owners stop reading the other side above the high mark and go on below the low one. */
 #define STREAM_HIGH_WATER 262144
 #define STREAM_LOW_WATER  65536
-/* Output beyond this fails the stream (FAIL_SLOW_READER): its owner ignored the high mark. */
+/* Output beyond this fails the stream (FAIL_SLOW_READER): its owner ignored the high mark. One turn may
+ * bring several full reads from the other side. */
 #define STREAM_OUT_MAX ((size_t)STREAM_HIGH_WATER + (size_t)4 * NET_READ_SIZE)
 
 struct stream;
 
+/* All of them are required. */
 struct stream_events {
-	void (*on_open)(
-		void *owner); /* the TLS handshake (or start_tls) is done; for plain: next turn */
-	size_t (*on_data)(void *owner, struct span in); /* returns how many bytes were used */
-	void (*on_drained)(void *owner); /* output fell to the low mark after it had passed the high
-					    one, or to zero after stream_want_drained */
-	void (*on_eof)(void *owner); /* the peer will send no more; all data was delivered before */
-	/* The stream is dead; close it. detail is for the log. Reset, TLS alert, verification ... */
+	/* First event, once for each of: creation (plain: next turn; TLS: the handshake is done) and
+	 * stream_start_tls (the handshake is done). */
+	void (*on_open)(void *owner);
+	/* Returns how many bytes were used. The span is valid during the call. Not empty. */
+	size_t (*on_data)(void *owner, struct span in);
+	/* Output fell to the low mark after it had passed the high one, or to zero after
+	 * stream_want_drained. */
+	void (*on_drained)(void *owner);
+	/* The peer will send no more; all data was given before. Writing goes on working. With TLS this
+	 * is close_notify or the end of the connection: whether something was cut off shows in the
+	 * protocol above. */
+	void (*on_eof)(void *owner);
+	/*
+	 * The stream is dead: output and unread bytes are gone, calls do nothing; close it. detail is
+	 * for the log. Codes: FAIL_CLIENT_IO or FAIL_SERVER_IO (reset, time-out), FAIL_CLIENT_TLS or
+	 * FAIL_SERVER_TLS (handshake or record), FAIL_SERVER_VERIFY, FAIL_SLOW_READER,
+	 * FAIL_STARTTLS_INJECTED or FAIL_SERVER_INJECTED.
+	 */
 	void (*on_failed)(void *owner, enum fail why, const char *detail);
-	void (*on_closed)(void *owner); /* last event; the stream is freed when it returns */
+	/* Last event; the stream is freed when it returns. */
+	void (*on_closed)(void *owner);
 };
 
 /* What the stream is to be. tls NULL: plain. */
 struct stream_options {
 	struct tls_context *tls;
-	bool is_server;          /* we are the TLS server */
-	const char *server_name; /* client role: SNI and the name to verify; "" or NULL: none */
+	bool is_server;          /* the peer is a client, and we are the TLS server */
+	const char *server_name; /* client role: SNI and the name to verify; "" or NULL: none, which
+				    fails where the context verifies */
 };
 
-/* Takes over a connected, non-blocking descriptor (closed by the stream, also on failure: NULL). */
+/* Takes over a connected, non-blocking socket. NULL: it is not one; it was closed, no event comes. */
 struct stream *stream_create(struct net_loop *loop, int fd, const struct stream_options *options,
 	const struct stream_events *events, void *owner);
 
 /*
  * Begins TLS on a plain stream; what was written before leaves in clear, then the handshake runs and
- * on_open comes. Bytes that were received and not used in clear are an attack (law 5): then false, and
- * nothing was started; the owner closes.
+ * on_open comes. The stream is no longer paused. Bytes that were received and not used in clear are an
+ * attack (CVE-2011-0411): then false, and nothing was started; the owner closes. Inside on_data the
+ * stream learns only when that returns what was used: true, and if a rest is left, on_failed with
+ * FAIL_STARTTLS_INJECTED or FAIL_SERVER_INJECTED. True also on a dead stream.
  */
 bool stream_start_tls(struct stream *s, const struct stream_options *options)
 	__attribute__((warn_unused_result));
 
+/* On a dead or closing stream nothing happens. */
 void stream_write(struct stream *s, struct span bytes);
-size_t stream_pending(const struct stream *s); /* bytes not yet taken by the kernel */
-void stream_want_drained(struct stream *s); /* on_drained when nothing is pending (also at once) */
+/* Bytes not yet taken by the kernel. */
+size_t stream_pending(const struct stream *s);
+/* on_drained (once) when nothing is pending, also when that is so already. */
+void stream_want_drained(struct stream *s);
 
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
-size_t stream_unread(const struct stream *s); /* bytes kept for on_data */
 
-/* Sends what is pending (at most linger_ms), TLS close_notify, then closes. 0: closes at once. May be
- * called again (a shorter linger wins). No event but on_closed follows. */
+/* Bytes received and not used: plain ones, and with TLS those that were not decrypted yet. 0: nothing
+ * waits here (the kernel may have more). */
+size_t stream_unread(const struct stream *s);
+
+/*
+ * Sends what is pending and TLS close_notify, then FIN, then waits for the peer's (closing while his
+ * bytes arrive would reset the connection and destroy what he has not read yet); all that for at most
+ * linger_ms. 0, or a dead stream: closes at once. May be called again: a shorter linger wins.
+ */
 void stream_close(struct stream *s, uint64_t linger_ms);
 
 /* Changes who gets the events, from the next event on. */
 void stream_set_owner(struct stream *s, const struct stream_events *events, void *owner);
 
 bool stream_is_tls(const struct stream *s);
-/* "TLSv1.3" and "TLS_AES_128_GCM_SHA256", or "" and "". */
+/* "TLSv1.3" and "TLS_AES_128_GCM_SHA256", or "" and "" (plain, or before the end of the handshake). */
 const char *stream_tls_version(const struct stream *s);
 const char *stream_tls_cipher(const struct stream *s);
+/* A ticket saved the full handshake. */
 bool stream_tls_is_resumed(const struct stream *s);
 
-/* Addresses as text: "192.0.2.1" and "55012"; for unix sockets "unix" and "0". */
+/* Addresses as text: "192.0.2.1" and "55012"; for unix sockets "unix" and "0"; "" and "0" once the peer
+ * has reset the connection, so ask early. */
 struct stream_name {
 	char address[64];
 	char port[8];
