@@ -11,7 +11,7 @@
 #include "lib/looper.h"
 #include "net/listener.h"
 
-enum { FAKE_CONNECTIONS_MAX = 64, FAKE_ANSWERS_MAX = 8 };
+enum { FAKE_CONNECTIONS_MAX = 512, FAKE_ANSWERS_MAX = 8 };
 
 struct fake;
 

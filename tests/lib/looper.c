@@ -24,7 +24,8 @@ static void on_glance(uv_timer_t *timer)
 void looper_init(struct looper *l)
 {
 	*l = (struct looper){0};
-	signal(SIGPIPE, SIG_IGN); /* as the program does: a write to a peer that has gone is an error */
+	/* As the program does: a write to a peer that has gone is an error, not the end. */
+	signal(SIGPIPE, SIG_IGN);
 	assert_true(net_loop_init(&l->loop));
 	uv_timer_init(&l->loop.uv, &l->glance);
 	uv_timer_start(&l->glance, on_glance, LOOPER_GLANCE_MS, LOOPER_GLANCE_MS);
