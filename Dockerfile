@@ -1,6 +1,6 @@
 # docker build -t imapmux . && docker run -v /etc/imapmux:/etc/imapmux:ro -p 143:143 -p 993:993 imapmux
 FROM debian:bookworm-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends git make
+RUN apt-get update && apt-get install -y --no-install-recommends make
 WORKDIR /src
 COPY . .
 RUN make -j"$(nproc)" && make install DESTDIR=/out PREFIX=/usr
