@@ -21,6 +21,8 @@ static bool load_trust(SSL_CTX *ssl, const char *ca)
 	if (ca[0] == '\0') {
 		return SSL_CTX_set_default_verify_paths(ssl) == 1;
 	}
+	/* Whom the operator names is trusted, be it an intermediate authority or the server itself. */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
 	if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode)) {
 		return SSL_CTX_load_verify_dir(ssl, ca) == 1;
 	}

@@ -279,6 +279,7 @@ static void starttls_with_unread(void **state)
 struct verdict {
 	const char *stem, *name;
 	bool verify;
+	const char *ca;
 	enum fail why; /* FAIL_NONE: accepted */
 	const char *detail;
 };
@@ -287,19 +288,28 @@ static void verification(void **state)
 {
 	(void)state;
 	static const struct verdict verdicts[] = {
-		{"good", "imap.example.org", true, FAIL_NONE, ""},
-		{"good", "127.0.0.1", true, FAIL_NONE, ""},
-		{"good", "www.example.org", true, FAIL_SERVER_VERIFY, "hostname mismatch"},
-		{"good", "127.0.0.2", true, FAIL_SERVER_VERIFY, "IP address mismatch"},
-		{"good", "", true, FAIL_SERVER_VERIFY, "no name to verify"},
-		{"good", "www.example.org", false, FAIL_NONE, ""},
-		{"good", "", false, FAIL_NONE, ""},
-		{"old", "imap.example.org", true, FAIL_SERVER_VERIFY, "certificate has expired"},
-		{"early", "imap.example.org", true, FAIL_SERVER_VERIFY, "not yet valid"},
-		{"stranger", "imap.example.org", true, FAIL_SERVER_VERIFY,
+		{"good", "imap.example.org", true, "ca.pem", FAIL_NONE, ""},
+		{"good", "127.0.0.1", true, "ca.pem", FAIL_NONE, ""},
+		{"good", "www.example.org", true, "ca.pem", FAIL_SERVER_VERIFY,
+			"hostname mismatch"},
+		{"good", "127.0.0.2", true, "ca.pem", FAIL_SERVER_VERIFY, "IP address mismatch"},
+		{"good", "", true, "ca.pem", FAIL_SERVER_VERIFY, "no name to verify"},
+		{"good", "www.example.org", false, "ca.pem", FAIL_NONE, ""},
+		{"good", "", false, "ca.pem", FAIL_NONE, ""},
+		{"old", "imap.example.org", true, "ca.pem", FAIL_SERVER_VERIFY,
+			"certificate has expired"},
+		{"early", "imap.example.org", true, "ca.pem", FAIL_SERVER_VERIFY, "not yet valid"},
+		{"stranger", "imap.example.org", true, "ca.pem", FAIL_SERVER_VERIFY,
 			"unable to get local issuer"},
-		{"wild", "a.example.org", true, FAIL_NONE, ""},
-		{"wild", "a.b.example.org", true, FAIL_SERVER_VERIFY, "hostname mismatch"},
+		/* The server's own certificate as the authority; and that of another server. */
+		{"good", "imap.example.org", true, "good.pem", FAIL_NONE, ""},
+		{"good", "www.example.org", true, "good.pem", FAIL_SERVER_VERIFY,
+			"hostname mismatch"},
+		{"good", "imap.example.org", true, "wild.pem", FAIL_SERVER_VERIFY,
+			"unable to get local issuer"},
+		{"wild", "a.example.org", true, "ca.pem", FAIL_NONE, ""},
+		{"wild", "a.b.example.org", true, "ca.pem", FAIL_SERVER_VERIFY,
+			"hostname mismatch"},
 	};
 	struct pki other;
 	pki_init(&other);
@@ -310,8 +320,8 @@ static void verification(void **state)
 		prepare(&t, v->stem);
 		if (strcmp(v->stem, "stranger") == 0) {
 			pki_configure(&other, &t.config, v->stem);
-			t.config.files[0] = pki_path(&pki, "ca.pem");
 		}
+		t.config.files[0] = pki_path(&pki, v->ca);
 		t.config.backend.verify = v->verify;
 		make_contexts(&t);
 		start_tls_peers(&t, v->name);
