@@ -13,7 +13,8 @@ chmod 1777 "$reports" # a server that has dropped root writes here too
 export IMAPMUX=$binary
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:log_path=$reports/asan
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan
-export TSAN_OPTIONS=second_deadlock_stack=1:log_path=$reports/tsan
+TSAN_OPTIONS=second_deadlock_stack=1:log_path=$reports/tsan:suppressions=$(realpath "$here/../lib/tsan.supp"):print_suppressions=0
+export TSAN_OPTIONS
 LSAN_OPTIONS=suppressions=$(realpath "$here/../lib/lsan.supp"):print_suppressions=0
 export LSAN_OPTIONS
 export PYTHONDONTWRITEBYTECODE=1

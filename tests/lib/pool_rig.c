@@ -25,6 +25,7 @@ int pool_rig_make(void **state)
 	static bool has_key;
 	if (!has_key) {
 		proof_init();
+		log_setup(LOG_ERROR, LOG_LOGFMT);
 		has_key = true;
 	}
 	struct pool_rig *r = calloc(1, sizeof *r);

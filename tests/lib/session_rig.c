@@ -26,6 +26,7 @@ int session_rig_init(void **state)
 {
 	(void)state;
 	proof_init();
+	log_setup(LOG_ERROR, LOG_LOGFMT); /* a test that fails would be lost in it */
 	pki_init(&pki);
 	pki_issue(&pki, "mail", "DNS:mail.example.org", -1, 1);
 	pki_configure(&pki, &pki_config, "mail");

@@ -5,7 +5,8 @@ set -u
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=second_deadlock_stack=1
+TSAN_OPTIONS=second_deadlock_stack=1:suppressions=$(dirname "$0")/../lib/tsan.supp:print_suppressions=0
+export TSAN_OPTIONS
 LSAN_OPTIONS=suppressions=$(dirname "$0")/../lib/lsan.supp:print_suppressions=0
 export LSAN_OPTIONS
 

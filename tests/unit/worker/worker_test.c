@@ -106,6 +106,7 @@ static int make(void **state)
 	static bool has_key;
 	if (!has_key) {
 		proof_init();
+		log_setup(LOG_ERROR, LOG_LOGFMT);
 		has_key = true;
 	}
 	struct factory *f = calloc(1, sizeof *f);
