@@ -1,5 +1,6 @@
 /*
- * Brings a quiet connection back to "signed in, nothing selected", and proves that it did.
+ * Brings a quiet connection back to "signed in, nothing selected", and proves that it did. What is
+ * enabled stays: there is no way back.
  *
  * Pure. The barrier (POOLING.md section 1, "Park"): a command of the proxy's own and then exactly its
  * tagged OK. Anything else than untagged lines before it, or one byte behind it, means that the
@@ -33,26 +34,33 @@ struct scrub {
 	struct buf line;         /* an incomplete line */
 	uint64_t literal_left;   /* octets that are not looked at */
 	bool is_inside;          /* behind a literal: the line is not the beginning of a response */
+	bool must_enable;        /* ENABLE CONDSTORE is still to come */
 };
 
 /*
  * Appends the first command: UNSELECT when something is or may be selected and the server has it;
  * EXAMINE of the same mailbox and then CLOSE when it has not (never CLOSE of a read-write mailbox: it
  * expunges); NOOP when nothing is selected. mailbox as tracker_mailbox gives it. The tag is
- * tag_prefix followed by a number. False: no safe way (selection unknown and no UNSELECT, or the name
+ * tag_prefix followed by a number.
+ *
+ * must_enable_condstore (tracker_has_implicit_condstore): the last command is ENABLE CONDSTORE, in the
+ * place of NOOP or behind the others (it is not valid while a mailbox is selected, RFC 5161), so that
+ * CONDSTORE is on whatever this server took for its use. NO or BAD to it: SCRUB_FAILED.
+ *
+ * False: no safe way (selection unknown and no UNSELECT, or the name
  * is not known), or out's cap: close the connection; nothing was appended and scrub_finish is not
  * needed.
  */
 bool scrub_begin(struct scrub *s, const char *tag_prefix, enum tracker_selected selected,
-	struct span mailbox, bool has_unselect, struct buf *out)
+	struct span mailbox, bool has_unselect, bool must_enable_condstore, struct buf *out)
 	__attribute__((warn_unused_result));
 
 /* Only a NOOP: is this parked connection alive and in order? out must have room for a short line. */
 void scrub_begin_check(struct scrub *s, const char *tag_prefix, struct buf *out);
 
 /*
- * Consumes all of *in (unless FAILED). With EXAMINE the second command is appended to out when the first
- * has succeeded. SCRUB_CLEAN only when nothing is left over behind the tagged OK; no call after it.
+ * Consumes all of *in (unless FAILED). A next command is appended to out when the one before has
+ * succeeded. SCRUB_CLEAN only when nothing is left over behind the tagged OK; no call after it.
  */
 enum scrub_verdict scrub_feed(struct scrub *s, struct span *in, struct buf *out);
 

@@ -81,7 +81,7 @@ static void begin_scrub(struct backend *b)
 	buf_init(&out, BACKEND_OUT_MAX);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
 	bool can = scrub_begin(b->scrub, b->tag, tracker_selected(b->tracker),
-		tracker_mailbox(b->tracker), has_unselect(b), &out);
+		tracker_mailbox(b->tracker), has_unselect(b), false, &out);
 	tracker_destroy(&b->tracker);
 	if (!can) {
 		buf_finish(&out);

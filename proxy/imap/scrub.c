@@ -3,17 +3,19 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "imap/enabled.h"
 #include "imap/lexer.h"
 
 /*
  *	NOOP ------------------------> DONE      nothing is selected
  *	UNSELECT --------------------> DONE      something is, or may be
  *	EXAMINE --> CLOSE -----------> DONE      the same without UNSELECT (Courier)
+ *	      ... --> ENABLE --------> DONE      any of them, and CONDSTORE is to be enabled
  *
  * Any step fails on: another tag, NO, BAD, "+", BYE, a response that cannot come in this state, an
  * empty line, more than SCRUB_MAX_INPUT bytes, or a byte behind the last OK.
  */
-enum scrub_step { STEP_NOOP, STEP_UNSELECT, STEP_EXAMINE, STEP_CLOSE, STEP_DONE };
+enum scrub_step { STEP_NOOP, STEP_UNSELECT, STEP_EXAMINE, STEP_CLOSE, STEP_ENABLE, STEP_DONE };
 
 static void set_tag(struct scrub *s, const char *prefix, enum scrub_step step)
 {
@@ -57,24 +59,53 @@ static bool is_astring(struct span name)
 	return true;
 }
 
-bool scrub_begin(struct scrub *s, const char *tag_prefix, enum tracker_selected selected,
-	struct span mailbox, bool has_unselect, struct buf *out)
+/* The first command, or why there is none. */
+static bool first_step(enum tracker_selected selected, struct span mailbox, bool has_unselect,
+	bool must_enable, enum scrub_step *out)
 {
 	if (selected == TRACKER_SELECTED_NO) {
-		begin(s, tag_prefix, STEP_NOOP);
-		return buf_addf(out, "%s NOOP\r\n", s->tag);
-	}
-	if (has_unselect) {
-		begin(s, tag_prefix, STEP_UNSELECT);
-		return buf_addf(out, "%s UNSELECT\r\n", s->tag);
-	}
-	/* Unknown: if nothing is selected after all, EXAMINE would do no harm, but it would also prove
-	 * nothing about the name. */
-	if (selected != TRACKER_SELECTED_YES || !is_astring(mailbox)) {
+		*out = must_enable ? STEP_ENABLE : STEP_NOOP;
+	} else if (has_unselect) {
+		*out = STEP_UNSELECT;
+	} else if (selected == TRACKER_SELECTED_YES && is_astring(mailbox)) {
+		*out = STEP_EXAMINE;
+	} else {
+		/* Unknown: if nothing is selected after all, EXAMINE would do no harm, but it would
+		 * also prove nothing about the name. */
 		return false;
 	}
-	begin(s, tag_prefix, STEP_EXAMINE);
-	return buf_addf(out, "%s EXAMINE %.*s\r\n", s->tag, SPAN_ARG(mailbox));
+	return true;
+}
+
+static bool write_command(const struct scrub *s, struct span mailbox, struct buf *out)
+{
+	switch ((enum scrub_step)s->step) {
+	case STEP_NOOP:
+		return buf_addf(out, "%s NOOP\r\n", s->tag);
+	case STEP_UNSELECT:
+		return buf_addf(out, "%s UNSELECT\r\n", s->tag);
+	case STEP_EXAMINE:
+		return buf_addf(out, "%s EXAMINE %.*s\r\n", s->tag, SPAN_ARG(mailbox));
+	case STEP_CLOSE:
+		return buf_addf(out, "%s CLOSE\r\n", s->tag);
+	case STEP_ENABLE:
+		return buf_addf(out, "%s ENABLE CONDSTORE\r\n", s->tag);
+	case STEP_DONE:
+		break;
+	}
+	return false;
+}
+
+bool scrub_begin(struct scrub *s, const char *tag_prefix, enum tracker_selected selected,
+	struct span mailbox, bool has_unselect, bool must_enable_condstore, struct buf *out)
+{
+	enum scrub_step step;
+	if (!first_step(selected, mailbox, has_unselect, must_enable_condstore, &step)) {
+		return false;
+	}
+	begin(s, tag_prefix, step);
+	s->must_enable = must_enable_condstore;
+	return write_command(s, mailbox, out);
 }
 
 void scrub_begin_check(struct scrub *s, const char *tag_prefix, struct buf *out)
@@ -90,23 +121,29 @@ void scrub_finish(struct scrub *s)
 	buf_finish(&s->line);
 }
 
-static enum scrub_verdict next_step(struct scrub *s, struct span reply, struct buf *out)
+static enum scrub_verdict go_on(struct scrub *s, enum scrub_step step, struct buf *out)
 {
-	if (s->step != STEP_EXAMINE) {
-		s->step = STEP_DONE;
-		return SCRUB_CLEAN;
-	}
-	/* CLOSE of a mailbox that is open for writing would expunge: the server must have said that it
-	 * is not (RFC 9051 section 6.3.3 demands it). */
-	if (!span_starts_nocase(reply, "[READ-ONLY]")) {
-		return SCRUB_FAILED;
-	}
 	char prefix[SCRUB_TAG_MAX];
 	size_t n = strlen(s->tag) - 1;
 	memcpy(prefix, s->tag, n);
 	prefix[n] = '\0';
-	set_tag(s, prefix, STEP_CLOSE);
-	return buf_addf(out, "%s CLOSE\r\n", s->tag) ? SCRUB_MORE : SCRUB_FAILED;
+	set_tag(s, prefix, step);
+	return write_command(s, (struct span){0}, out) ? SCRUB_MORE : SCRUB_FAILED;
+}
+
+static enum scrub_verdict next_step(struct scrub *s, struct span reply, struct buf *out)
+{
+	if (s->step == STEP_EXAMINE) {
+		/* CLOSE of a mailbox that is open for writing would expunge: the server must have said
+		 * that it is not (RFC 9051 section 6.3.3 demands it). */
+		return span_starts_nocase(reply, "[READ-ONLY]") ? go_on(s, STEP_CLOSE, out)
+								: SCRUB_FAILED;
+	}
+	if (s->must_enable && s->step != STEP_ENABLE) {
+		return go_on(s, STEP_ENABLE, out);
+	}
+	s->step = STEP_DONE;
+	return SCRUB_CLEAN;
 }
 
 static enum scrub_verdict on_tagged(struct scrub *s, struct span line, struct buf *out)
@@ -128,15 +165,18 @@ static bool is_status(struct span word)
 }
 
 /* Responses that show a session other than the one we think of. */
-static bool is_alarming(const struct scrub *s, struct span word)
+static bool is_alarming(const struct scrub *s, struct span word, struct span rest)
 {
 	if (span_is_nocase(word, "BYE") || span_is_nocase(word, "BAD") ||
-		span_is_nocase(word, "PREAUTH") || span_is_nocase(word, "ENABLED")) {
+		span_is_nocase(word, "PREAUTH")) {
 		return true;
+	}
+	if (span_is_nocase(word, "ENABLED")) {
+		return s->step != STEP_ENABLE || !enabled_covers(span_str("CONDSTORE"), rest);
 	}
 	/* With nothing selected nobody counts messages; an unasked STATUS comes from NOTIFY. */
 	bool is_number = word.n > 0 && word.p[0] >= '0' && word.p[0] <= '9';
-	return s->step == STEP_NOOP &&
+	return (s->step == STEP_NOOP || s->step == STEP_ENABLE) &&
 	       (is_number || span_is_nocase(word, "VANISHED") || span_is_nocase(word, "STATUS") ||
 		       span_is_nocase(word, "FLAGS"));
 }
@@ -163,7 +203,7 @@ static enum scrub_verdict on_line(struct scrub *s, struct span line, struct buf 
 		return on_tagged(s, line, out);
 	}
 	struct span word = span_take_until(&rest, " ");
-	if (word.n == 0 || is_alarming(s, word)) {
+	if (word.n == 0 || is_alarming(s, word, rest)) {
 		return SCRUB_FAILED;
 	}
 	return is_status(word) ? SCRUB_MORE : on_data_end(s, line);

@@ -91,14 +91,49 @@ static const struct story stories[] = {
 		PREFIX "2 UNSELECT\r\n", SCRUB_MORE},
 };
 
+/* CONDSTORE is on by use: it is enabled in truth, last of all. */
+static const struct story enabling[] = {
+	{"nothing selected", TRACKER_SELECTED_NO, "", true,
+		"* ENABLED CONDSTORE\r\n" PREFIX "5 OK Enabled.\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_CLEAN},
+	{"a silent server", TRACKER_SELECTED_NO, "", true, PREFIX "5 OK Completed\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_CLEAN},
+	{"an empty answer", TRACKER_SELECTED_NO, "", true, "* ENABLED\r\n" PREFIX "5 OK\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_CLEAN},
+	{"a server without it", TRACKER_SELECTED_NO, "", true, PREFIX "5 BAD Unknown\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_FAILED},
+	{"a server that will not", TRACKER_SELECTED_NO, "", true, PREFIX "5 NO\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_FAILED},
+	{"more than was asked for", TRACKER_SELECTED_NO, "", true,
+		"* ENABLED CONDSTORE QRESYNC\r\n" PREFIX "5 OK\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_FAILED},
+	{"messages without a mailbox", TRACKER_SELECTED_NO, "", true, "* 3 EXISTS\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_FAILED},
+	{"behind UNSELECT", TRACKER_SELECTED_YES, "INBOX", true,
+		"* 3 EXISTS\r\n" PREFIX "2 OK Unselected\r\n|* enabled condstore\r\n" PREFIX
+		"5 OK\r\n",
+		PREFIX "2 UNSELECT\r\n" PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_CLEAN},
+	{"the answer comes early", TRACKER_SELECTED_YES, "INBOX", true,
+		"* ENABLED CONDSTORE\r\n" PREFIX "2 OK Unselected\r\n", PREFIX "2 UNSELECT\r\n",
+		SCRUB_FAILED},
+	{"behind EXAMINE, CLOSE", TRACKER_SELECTED_YES, "INBOX", false,
+		PREFIX "3 OK [READ-ONLY] Ok\r\n|" PREFIX "4 OK closed\r\n|" PREFIX "5 OK\r\n",
+		PREFIX "3 EXAMINE INBOX\r\n" PREFIX "4 CLOSE\r\n" PREFIX "5 ENABLE CONDSTORE\r\n",
+		SCRUB_CLEAN},
+	{"a byte behind", TRACKER_SELECTED_NO, "", true, PREFIX "5 OK\r\n*",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_FAILED},
+	{"a smuggled command's reply", TRACKER_SELECTED_NO, "", true, "b OK\r\n" PREFIX "5 OK\r\n",
+		PREFIX "5 ENABLE CONDSTORE\r\n", SCRUB_FAILED},
+};
+
 /* Feeds the story in pieces of the given sizes (first, then step) and checks all that came out. */
-static void play(const struct story *story, size_t first, size_t step)
+static void play(const struct story *story, bool must_enable, size_t first, size_t step)
 {
 	struct scrub s;
 	struct buf out;
 	buf_init(&out, 1024);
-	assert_true(scrub_begin(
-		&s, PREFIX, story->selected, span_str(story->mailbox), story->has_unselect, &out));
+	assert_true(scrub_begin(&s, PREFIX, story->selected, span_str(story->mailbox),
+		story->has_unselect, must_enable, &out));
 	enum scrub_verdict verdict = SCRUB_MORE;
 	size_t size = first;
 	for (const char *part = story->in; *part != '\0' && verdict == SCRUB_MORE;) {
@@ -126,15 +161,23 @@ static void play(const struct story *story, size_t first, size_t step)
 	scrub_finish(&s);
 }
 
+static void play_all_ways(const struct story *story, bool must_enable)
+{
+	play(story, must_enable, SIZE_MAX, SIZE_MAX);
+	play(story, must_enable, 1, 1);
+	for (size_t at = 1; at < strlen(story->in); at++) {
+		play(story, must_enable, at, SIZE_MAX);
+	}
+}
+
 static void stories_at_every_split(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
-		play(&stories[i], SIZE_MAX, SIZE_MAX);
-		play(&stories[i], 1, 1);
-		for (size_t at = 1; at < strlen(stories[i].in); at++) {
-			play(&stories[i], at, SIZE_MAX);
-		}
+		play_all_ways(&stories[i], false);
+	}
+	for (size_t i = 0; i < sizeof(enabling) / sizeof(enabling[0]); i++) {
+		play_all_ways(&enabling[i], true);
 	}
 }
 
@@ -148,17 +191,17 @@ static void no_safe_way(void **state)
 	buf_init(&out, 1024);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		assert_false(scrub_begin(
-			&s, PREFIX, TRACKER_SELECTED_YES, span_str(names[i]), false, &out));
+			&s, PREFIX, TRACKER_SELECTED_YES, span_str(names[i]), false, false, &out));
 	}
-	assert_false(
-		scrub_begin(&s, PREFIX, TRACKER_SELECTED_UNKNOWN, span_str("INBOX"), false, &out));
+	assert_false(scrub_begin(
+		&s, PREFIX, TRACKER_SELECTED_UNKNOWN, span_str("INBOX"), false, false, &out));
 	assert_int_equal(buf_len(&out), 0);
 	assert_true(scrub_begin(
-		&s, PREFIX, TRACKER_SELECTED_YES, span_str("\"\xc3\xa4 b\""), false, &out));
+		&s, PREFIX, TRACKER_SELECTED_YES, span_str("\"\xc3\xa4 b\""), false, false, &out));
 	scrub_finish(&s);
 	buf_finish(&out);
 	buf_init(&out, 10);
-	assert_false(scrub_begin(&s, PREFIX, TRACKER_SELECTED_NO, span_str(""), true, &out));
+	assert_false(scrub_begin(&s, PREFIX, TRACKER_SELECTED_NO, span_str(""), true, false, &out));
 }
 
 static void check_is_a_noop(void **state)
@@ -187,7 +230,7 @@ static void too_much_input(void **state)
 	for (size_t piece = 1; piece < sizeof(many); piece = piece * 7 + 1) {
 		struct scrub s;
 		bool begun = scrub_begin(
-			&s, PREFIX, TRACKER_SELECTED_YES, span_str("INBOX"), true, &out);
+			&s, PREFIX, TRACKER_SELECTED_YES, span_str("INBOX"), true, false, &out);
 		assert_true(begun);
 		for (size_t at = 0; at < sizeof(many); at += piece) {
 			size_t left = sizeof(many) - at;
