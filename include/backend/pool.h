@@ -146,8 +146,8 @@ const char *loan_return(struct loan **l, struct tracker **tracker, enum fail why
 
 /*
  * Ends a ready loan whose session lives on without it (tracker_detach): nothing is open, nothing is
- * selected, nothing sticky was done except what enabled, the class, says. NOOP, then parked. Returns
- * as loan_return. Nulls.
+ * selected, nothing sticky was done except what enabled, the class, says. NOOP (ENABLE CONDSTORE when
+ * that is new in it), then parked. Returns as loan_return. Nulls.
  */
 const char *loan_give_back(struct loan **l, struct span enabled);
 

@@ -72,16 +72,20 @@ static bool has_unselect(const struct backend *b)
 /* Everything in flight has ended: now our own command. */
 static void begin_scrub(struct backend *b)
 {
-	const char *dirt = tracker_dirt(b->tracker);
-	if (dirt != NULL) {
-		give_up(b, FAIL_NOT_REUSABLE, dirt);
+	const char *objection = tracker_dirt(b->tracker);
+	if (objection == NULL && !enabled_add(&b->enabled, tracker_enabled(b->tracker))) {
+		objection = "class";
+	}
+	if (objection != NULL) {
+		give_up(b, FAIL_NOT_REUSABLE, objection);
 		return;
 	}
 	struct buf out;
 	buf_init(&out, BACKEND_OUT_MAX);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
 	bool can = scrub_begin(b->scrub, b->tag, tracker_selected(b->tracker),
-		tracker_mailbox(b->tracker), has_unselect(b), false, &out);
+		tracker_mailbox(b->tracker), has_unselect(b),
+		tracker_has_implicit_condstore(b->tracker), &out);
 	tracker_destroy(&b->tracker);
 	if (!can) {
 		buf_finish(&out);
@@ -92,14 +96,18 @@ static void begin_scrub(struct backend *b)
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
 }
 
-/* Only a NOOP: it proves that nothing is open. */
-static void begin_check(struct backend *b)
+/* Only a NOOP, or ENABLE CONDSTORE: it proves that nothing is open. */
+static void begin_check(struct backend *b, bool must_enable)
 {
 	struct buf out;
 	buf_init(&out, BACKEND_OUT_MAX);
 	backend_move(b, BACKEND_SCRUBBING);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
-	scrub_begin_check(b->scrub, b->tag, &out);
+	struct span none = {0};
+	bool begun =
+		scrub_begin(b->scrub, b->tag, TRACKER_SELECTED_NO, none, true, must_enable, &out);
+	assert(begun);
+	(void)begun;
 	backend_write(b, &out);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
 }
@@ -138,6 +146,9 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 {
 	assert(b->state == BACKEND_LENT);
 	const char *objection = pool_objection(b);
+	/* Perhaps it was only used, and servers differ in what they take for that: it is made true. */
+	bool must_enable = enabled_has(enabled, "CONDSTORE") &&
+			   !enabled_has(buf_peek(&b->enabled), "CONDSTORE");
 	/* What is enabled stays enabled: a class without it is not this connection's. */
 	if (objection == NULL && (!enabled_covers(enabled, buf_peek(&b->enabled)) ||
 					 !enabled_add(&b->enabled, enabled))) {
@@ -148,7 +159,7 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 		return objection;
 	}
 	stream_set_owner(b->stream, &backend_stream_events, b);
-	begin_check(b);
+	begin_check(b, must_enable);
 	stream_resume(b->stream);
 	return NULL;
 }
@@ -156,7 +167,7 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 void backend_check(struct backend *b)
 {
 	assert(b->state == BACKEND_PARKED);
-	begin_check(b);
+	begin_check(b, false);
 }
 
 void backend_arm_parked(struct backend *b)

@@ -78,6 +78,7 @@ void in_flight_add(struct in_flight *f, struct span tag, enum in_flight_kind kin
 	f->used = (uint16_t)(f->used + RECORD_HEAD + tag.n);
 	f->count++;
 	f->selecting = (uint8_t)(f->selecting + is_selecting(kind));
+	f->enabling = (uint8_t)(f->enabling + (kind == IN_FLIGHT_ENABLE));
 }
 
 /* Where the open command's record is, or f->used. The newest is last. */
@@ -118,6 +119,7 @@ bool in_flight_take(struct in_flight *f, struct span tag, struct in_flight_entry
 	f->used = (uint16_t)(f->used - size);
 	f->count--;
 	f->selecting = (uint8_t)(f->selecting - is_selecting(out->kind));
+	f->enabling = (uint8_t)(f->enabling - (out->kind == IN_FLIGHT_ENABLE));
 	if (f->count == 0 && f->room > FIRST_ROOM) {
 		in_flight_finish(f);
 	}

@@ -14,6 +14,7 @@ enum in_flight_kind {
 	IN_FLIGHT_OTHER,
 	IN_FLIGHT_SELECT,   /* SELECT, EXAMINE */
 	IN_FLIGHT_DESELECT, /* CLOSE, UNSELECT */
+	IN_FLIGHT_ENABLE,
 };
 
 struct in_flight {
@@ -21,6 +22,7 @@ struct in_flight {
 	uint16_t used, room;
 	uint8_t count;
 	uint8_t selecting; /* how many of them change the selection */
+	uint8_t enabling;  /* how many are ENABLE */
 };
 
 void in_flight_finish(struct in_flight *f);

@@ -14,7 +14,8 @@ struct span server_line_word(struct span head)
 
 static bool is_line_word(struct span word)
 {
-	static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH", "CAPABILITY"};
+	static const char *const words[] = {
+		"OK", "NO", "BAD", "BYE", "PREAUTH", "CAPABILITY", "ENABLED"};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (span_is_nocase(word, words[i])) {
 			return true;

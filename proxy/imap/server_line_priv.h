@@ -10,7 +10,7 @@
 /* What a response is, told by its first bytes. */
 enum server_line {
 	SERVER_LINE_CUT,    /* cannot be told yet */
-	SERVER_LINE_STATUS, /* status line, tagged or not, or capability list: looked at whole */
+	SERVER_LINE_STATUS, /* status line, tagged or not, or list of words: looked at whole */
 	SERVER_LINE_NUMBER, /* "* 12 FETCH": by far the most, so told by the digit */
 	SERVER_LINE_DATA,   /* any other untagged response: may have literals */
 	SERVER_LINE_PLUS,   /* continuation request */

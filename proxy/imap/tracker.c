@@ -6,20 +6,25 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "tracker_priv.h"
+#include "tracker_link_priv.h"
 
-/* Longer than any answer of the proxy's own: a tag, twice, and a fixed text. */
+/* Longer than any answer of the proxy's own: a tag, a fixed text, and a class or a refusal. */
 enum { ANSWER_MAX = 512 };
-_Static_assert(ANSWER_MAX > 2 * COMMAND_TAG_MAX + 100, "room for the text");
+_Static_assert(ANSWER_MAX > COMMAND_TAG_MAX + ENABLED_MAX + 100, "room for the text");
+_Static_assert(ENABLED_MAX > TRACKER_MAX_REFUSAL, "the longest text");
 _Static_assert(TRACKER_MAX_ANSWERS >= 2 * ANSWER_MAX, "room for several answers");
 
 struct tracker *tracker_create(const struct tracker_options *options)
 {
 	struct tracker *t = xcalloc(1, sizeof(*t));
 	t->policy = options->capabilities;
-	t->proxy_tag = xstrdup(options->proxy_tag);
+	t->server_id = options->server_id;
+	t->proxy_tag = xstrdup(options->proxy_tag != NULL ? options->proxy_tag : "");
 	t->max_line = options->max_line;
-	t->has_id = capability_has(options->server_capabilities, "ID");
+	t->link = options->is_attached ? LINK_ATTACHED : LINK_DETACHED;
+	enabled_init(&t->enabled);
+	tracker_set_enabled(t, options->enabled);
+	tracker_learn_capabilities(t, options->server_capabilities);
 	buf_init(&t->line, t->max_line);
 	buf_init(&t->reply, TRACKER_MAX_SERVER_LINE);
 	buf_init(&t->answers, TRACKER_MAX_ANSWERS);
@@ -34,10 +39,13 @@ void tracker_destroy(struct tracker **t)
 	buf_finish(&(*t)->line);
 	buf_finish(&(*t)->reply);
 	buf_finish(&(*t)->answers);
+	buf_finish(&(*t)->enabled);
 	in_flight_finish(&(*t)->in_flight);
+	tracker_forget_waiting(*t);
 	free((*t)->mailbox);
 	free((*t)->next_mailbox);
-	free((*t)->logout_tag);
+	free((*t)->own_tag);
+	free((*t)->capabilities);
 	free((*t)->proxy_tag);
 	free(*t);
 	*t = NULL;
@@ -81,13 +89,15 @@ bool tracker_is_quiet(const struct tracker *t)
 	bool is_client_quiet =
 		t->client == CLIENT_ENDED ||
 		(t->client == CLIENT_LINE && t->verb == NULL && buf_len(&t->line) == 0);
-	return is_client_quiet && t->in_flight.count == 0 && is_between_responses(t);
+	return is_client_quiet && !tracker_has_waiting(t) && t->in_flight.count == 0 &&
+	       is_between_responses(t);
 }
 
 bool tracker_is_idling(const struct tracker *t)
 {
-	return t->client == CLIENT_IDLE && t->in_flight.count == 1 && buf_len(&t->line) == 0 &&
-	       is_between_responses(t);
+	bool is_agreed = t->client == CLIENT_IDLE_HERE ||
+			 (t->client == CLIENT_IDLE && t->in_flight.count == 1);
+	return is_agreed && buf_len(&t->line) == 0 && is_between_responses(t);
 }
 
 void tracker_to_client(struct tracker *t, const struct tracker_sink *sink, struct span bytes)
@@ -146,7 +156,7 @@ void tracker_try_logout(struct tracker *t, const struct tracker_sink *sink)
 	if (t->client != CLIENT_LOGOUT || t->in_flight.count > 0 || !is_between_responses(t)) {
 		return;
 	}
-	tracker_answer(t, sink, "* BYE Logging out\r\n%s OK Logout completed.\r\n", t->logout_tag);
+	tracker_answer(t, sink, "* BYE Logging out\r\n%s OK Logout completed.\r\n", t->own_tag);
 	t->client = CLIENT_ENDED;
 	assert(tracker_is_quiet(t));
 }
@@ -181,6 +191,7 @@ static bool is_half_sent(const struct tracker *t)
 bool tracker_client_gone(struct tracker *t, const struct tracker_sink *sink)
 {
 	t->is_gone = true;
+	tracker_forget_waiting(t);
 	buf_clear(&t->line);
 	buf_clear(&t->answers);
 	if (t->client == CLIENT_FAILED) {

@@ -20,6 +20,7 @@ bool tracker_can_read(const struct tracker *t)
 						  tracker_has_room_for_answer(t));
 	case CLIENT_LITERAL:
 	case CLIENT_IDLE:
+	case CLIENT_IDLE_HERE:
 	case CLIENT_SWALLOW_LITERAL:
 	case CLIENT_SWALLOW_LINE:
 	case CLIENT_LOGOUT:
@@ -88,6 +89,29 @@ static enum tracker_verdict on_whole_line(
 	return tracker_on_line(t, text, line.n - text.n == 2, sink);
 }
 
+/* The first n bytes of the input end the line that was gathered. */
+static enum tracker_verdict end_gathered_line(
+	struct tracker *t, struct span *in, size_t n, const struct tracker_sink *sink)
+{
+	struct span before = *in;
+	size_t gathered = buf_len(&t->line);
+	struct buf line;
+	buf_init(&line, t->max_line);
+	buf_move(&line, &t->line);
+	bool added = buf_add(&line, take(in, n));
+	assert(added);
+	enum tracker_verdict verdict = on_whole_line(t, buf_peek(&line), sink);
+	if (verdict == TRACKER_ATTACH) {
+		/* It will be read again. */
+		*in = before;
+		added = buf_add(&t->line, span_slice(buf_peek(&line), 0, gathered));
+		assert(added);
+	}
+	(void)added;
+	buf_finish(&line);
+	return verdict;
+}
+
 static enum tracker_verdict read_line(
 	struct tracker *t, struct span *in, const struct tracker_sink *sink)
 {
@@ -100,21 +124,20 @@ static enum tracker_verdict read_line(
 	if (n > room) {
 		return begin_long_line(t, in, room, sink);
 	}
-	struct span part = take(in, n);
-	if (is_whole && buf_len(&t->line) == 0) {
-		return on_whole_line(t, part, sink);
-	}
-	bool added = buf_add(&t->line, part);
-	assert(added);
-	(void)added;
 	if (!is_whole) {
+		bool added = buf_add(&t->line, take(in, n));
+		assert(added);
+		(void)added;
 		return TRACKER_MORE;
 	}
-	struct buf line;
-	buf_init(&line, t->max_line);
-	buf_move(&line, &t->line);
-	enum tracker_verdict verdict = on_whole_line(t, buf_peek(&line), sink);
-	buf_finish(&line);
+	if (buf_len(&t->line) > 0) {
+		return end_gathered_line(t, in, n, sink);
+	}
+	struct span before = *in;
+	enum tracker_verdict verdict = on_whole_line(t, take(in, n), sink);
+	if (verdict == TRACKER_ATTACH) {
+		*in = before;
+	}
 	return verdict;
 }
 
@@ -186,12 +209,16 @@ static enum tracker_verdict swallow_line(
 static enum tracker_verdict step(
 	struct tracker *t, struct span *in, const struct tracker_sink *sink)
 {
+	if (t->link == LINK_WANTED) {
+		return TRACKER_ATTACH;
+	}
 	if (!tracker_can_read(t)) {
 		return TRACKER_BLOCKED;
 	}
 	switch (t->client) {
 	case CLIENT_LINE:
 	case CLIENT_IDLE:
+	case CLIENT_IDLE_HERE:
 		return read_line(t, in, sink);
 	case CLIENT_LITERAL:
 		return pass_literal(t, in, sink);

@@ -2,15 +2,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "tracker_priv.h"
-
-/* A line of the client and what was read in it. */
-struct line {
-	struct span text;
-	bool has_crlf;
-	enum literal_form form;
-	struct literal literal;
-};
+#include "tracker_link_priv.h"
 
 static void to_server(const struct tracker_sink *sink, struct span bytes)
 {
@@ -23,7 +15,7 @@ static void to_server(const struct tracker_sink *sink, struct span bytes)
  * Sends the line as it is, but: ended by CRLF, and "{n+}" as "{n}". Servers do not read the octets of
  * {n+} behind commands they refuse, and take them for commands (POOLING.md section 7).
  */
-static void send_line(const struct line *line, const struct tracker_sink *sink)
+static void send_line(const struct client_line *line, const struct tracker_sink *sink)
 {
 	struct span text = line->text;
 	if (line->form == LITERAL_NONSYNC) {
@@ -38,9 +30,8 @@ static void send_line(const struct line *line, const struct tracker_sink *sink)
 	}
 }
 
-/* Answers the command here: what follows its line is dropped. tag may be empty: untagged. */
-static enum tracker_verdict refuse(struct tracker *t, const struct line *line, struct span tag,
-	const char *answer, const struct tracker_sink *sink)
+enum tracker_verdict tracker_refuse(struct tracker *t, const struct client_line *line,
+	struct span tag, const char *answer, const struct tracker_sink *sink)
 {
 	if (tag.n == 0) {
 		tag = span_str("*");
@@ -54,7 +45,7 @@ static enum tracker_verdict refuse(struct tracker *t, const struct line *line, s
 }
 
 /* NULL: the literal may be sent. */
-static const char *literal_refusal(const struct verb *verb, const struct line *line)
+static const char *literal_refusal(const struct verb *verb, const struct client_line *line)
 {
 	if (line->form != LITERAL_SYNC && line->form != LITERAL_NONSYNC) {
 		return NULL;
@@ -68,16 +59,11 @@ static const char *literal_refusal(const struct verb *verb, const struct line *l
 }
 
 /* Sends a line of a command that is in flight and waits for what comes next. */
-static enum tracker_verdict relay(struct tracker *t, const struct line *line,
+static enum tracker_verdict relay(struct tracker *t, const struct client_line *line,
 	const struct verb *verb, const struct tracker_sink *sink)
 {
 	assert(line->form != LITERAL_MALFORMED);
-	if (verb->dirt != NULL) {
-		tracker_dirty(t, verb->dirt);
-	}
-	if (t->dirt == NULL && verb_has_condstore_word(line->text)) {
-		tracker_dirty(t, "condstore");
-	}
+	tracker_look_for_use(t, verb, line->text);
 	send_line(line, sink);
 	assert(t->client == CLIENT_LINE);
 	if (line->form != LITERAL_NONE) {
@@ -138,12 +124,14 @@ static enum in_flight_kind kind_of(const struct verb *verb)
 		return IN_FLIGHT_SELECT;
 	case VERB_DESELECT:
 		return IN_FLIGHT_DESELECT;
+	case VERB_ENABLE:
+		return IN_FLIGHT_ENABLE;
 	default:
 		return IN_FLIGHT_OTHER;
 	}
 }
 
-static enum tracker_verdict send_command(struct tracker *t, const struct line *line,
+static enum tracker_verdict send_command(struct tracker *t, const struct client_line *line,
 	const struct command *command, const struct verb *verb, const struct tracker_sink *sink)
 {
 	const char *refusal = literal_refusal(verb, line);
@@ -152,7 +140,7 @@ static enum tracker_verdict send_command(struct tracker *t, const struct line *l
 		refusal = "BAD IDLE takes no arguments";
 	}
 	if (refusal != NULL) {
-		return refuse(t, line, command->tag, refusal, sink);
+		return tracker_refuse(t, line, command->tag, refusal, sink);
 	}
 	note_selection(t, verb, command->args);
 	in_flight_add(&t->in_flight, command->tag, kind_of(verb));
@@ -160,53 +148,78 @@ static enum tracker_verdict send_command(struct tracker *t, const struct line *l
 }
 
 /* Keys that begin with "x-" tell a server that trusts us who the client is: not the client's to say. */
-static bool is_harmless_id(const struct line *line)
+static bool is_harmless_id(const struct client_line *line)
 {
 	return line->form == LITERAL_NONE && !span_contains_nocase(line->text, "\"x-") &&
 	       span_find(line->text, '\\') == line->text.n;
 }
 
-static enum tracker_verdict on_id(struct tracker *t, const struct line *line,
+static enum tracker_verdict on_id(struct tracker *t, const struct client_line *line,
 	const struct command *command, const struct verb *verb, const struct tracker_sink *sink)
 {
-	if (t->has_id && is_harmless_id(line)) {
+	bool is_attached = t->link == LINK_ATTACHED;
+	if (is_attached && t->has_id && is_harmless_id(line)) {
 		return send_command(t, line, command, verb, sink);
 	}
-	tracker_answer(t, sink, "* ID NIL\r\n");
-	return refuse(t, line, command->tag, "OK ID completed.", sink);
+	tracker_answer_id(t, sink);
+	return tracker_refuse(t, line, command->tag, "OK ID completed.", sink);
 }
 
-static enum tracker_verdict on_logout(struct tracker *t, const struct line *line,
+static enum tracker_verdict on_logout(struct tracker *t, const struct client_line *line,
 	const struct command *command, const struct tracker_sink *sink)
 {
 	if (command->args.n > 0) {
-		return refuse(t, line, command->tag, "BAD LOGOUT takes no arguments", sink);
+		return tracker_refuse(t, line, command->tag, "BAD LOGOUT takes no arguments", sink);
 	}
-	assert(t->logout_tag == NULL);
-	t->logout_tag = xmemdup0(command->tag.p, command->tag.n);
+	assert(t->own_tag == NULL);
+	t->own_tag = xmemdup0(command->tag.p, command->tag.n);
 	t->client = CLIENT_LOGOUT;
 	tracker_try_logout(t, sink);
 	return TRACKER_MORE;
 }
 
-static enum tracker_verdict on_command(struct tracker *t, const struct line *line,
+static enum tracker_verdict on_enable(struct tracker *t, const struct client_line *line,
+	const struct command *command, const struct verb *verb, const struct tracker_sink *sink)
+{
+	enum asked asked = tracker_asked(t, line, command->args);
+	if (t->wanted != NULL || asked == ASKED_NOTHING) {
+		tracker_answer_enable(t, command, sink);
+		return TRACKER_MORE;
+	}
+	if (asked == ASKED_ODD) {
+		tracker_dirty(t, "enable");
+	}
+	return send_command(t, line, command, verb, sink);
+}
+
+static enum tracker_verdict on_command(struct tracker *t, const struct client_line *line,
 	const struct command *command, const struct tracker_sink *sink)
 {
 	const struct verb *verb = verb_find(command);
 	switch (verb->action) {
 	case VERB_REFUSE:
-		return refuse(t, line, command->tag, "BAD Not possible in a session", sink);
+		return tracker_refuse(t, line, command->tag, "BAD Not possible in a session", sink);
 	case VERB_COMPRESS:
-		return refuse(t, line, command->tag, "NO Compression is not available", sink);
+		return tracker_refuse(
+			t, line, command->tag, "NO Compression is not available", sink);
 	case VERB_LOGOUT:
 		return on_logout(t, line, command, sink);
 	case VERB_ID:
 		return on_id(t, line, command, verb, sink);
+	case VERB_ENABLE:
+	case VERB_CAPABILITY:
+	case VERB_NOOP:
 	case VERB_RELAY:
 	case VERB_SELECT:
 	case VERB_DESELECT:
 	case VERB_IDLE:
 		break;
+	}
+	if (t->link != LINK_ATTACHED) {
+		return tracker_on_detached(t, line, command, verb, sink);
+	}
+	if (verb->action == VERB_ENABLE) {
+		return on_enable(t, line, command, verb, sink);
 	}
 	return send_command(t, line, command, verb, sink);
 }
@@ -218,7 +231,7 @@ static bool is_proxy_tag(const struct tracker *t, struct span tag)
 }
 
 static enum tracker_verdict on_first_line(
-	struct tracker *t, const struct line *line, const struct tracker_sink *sink)
+	struct tracker *t, const struct client_line *line, const struct tracker_sink *sink)
 {
 	if (line->text.n == 0) {
 		return TRACKER_MORE; /* some clients end a literal's command twice */
@@ -227,16 +240,16 @@ static enum tracker_verdict on_first_line(
 	struct span none = {0};
 	enum command_form form = command_split(line->text, &command);
 	if (form == COMMAND_BAD_TAG) {
-		return refuse(t, line, none, "BAD Invalid tag", sink);
+		return tracker_refuse(t, line, none, "BAD Invalid tag", sink);
 	}
 	if (is_proxy_tag(t, command.tag) || in_flight_has(&t->in_flight, command.tag)) {
-		return refuse(t, line, none, "BAD Tag is in use", sink);
+		return tracker_refuse(t, line, none, "BAD Tag is in use", sink);
 	}
 	if (line->form == LITERAL_MALFORMED) {
-		return refuse(t, line, command.tag, "BAD Malformed line", sink);
+		return tracker_refuse(t, line, command.tag, "BAD Malformed line", sink);
 	}
 	if (form == COMMAND_BAD_VERB) {
-		return refuse(t, line, command.tag, "BAD Invalid command", sink);
+		return tracker_refuse(t, line, command.tag, "BAD Invalid command", sink);
 	}
 	return on_command(t, line, &command, sink);
 }
@@ -246,7 +259,7 @@ static enum tracker_verdict on_first_line(
  * it would do something that the client did not ask for: a bad line ends the session.
  */
 static enum tracker_verdict on_next_line(
-	struct tracker *t, const struct line *line, const struct tracker_sink *sink)
+	struct tracker *t, const struct client_line *line, const struct tracker_sink *sink)
 {
 	bool is_lost = line->form != LITERAL_NONE && !in_flight_has_open(&t->in_flight);
 	if (is_lost || line->form == LITERAL_MALFORMED || literal_refusal(t->verb, line) != NULL) {
@@ -257,7 +270,7 @@ static enum tracker_verdict on_next_line(
 
 /* RFC 2177: only DONE is allowed. The server shall judge the rest, unless it could hide a literal. */
 static enum tracker_verdict on_idle_line(
-	struct tracker *t, const struct line *line, const struct tracker_sink *sink)
+	struct tracker *t, const struct client_line *line, const struct tracker_sink *sink)
 {
 	if (span_is_nocase(line->text, "DONE")) {
 		tracker_end_idle(t, sink);
@@ -274,19 +287,29 @@ static enum tracker_verdict on_idle_line(
 enum tracker_verdict tracker_on_line(
 	struct tracker *t, struct span text, bool has_crlf, const struct tracker_sink *sink)
 {
-	struct line line = {.text = text, .has_crlf = has_crlf};
+	struct client_line line = {.text = text, .has_crlf = has_crlf};
 	line.form = literal_header(text, &line.literal);
 	if (t->client == CLIENT_IDLE) {
 		return on_idle_line(t, &line, sink);
 	}
+	if (t->client == CLIENT_IDLE_HERE) {
+		return tracker_on_idle_here(t, &line, sink);
+	}
 	assert(t->client == CLIENT_LINE);
-	return t->verb != NULL ? on_next_line(t, &line, sink) : on_first_line(t, &line, sink);
+	if (t->verb != NULL) {
+		return on_next_line(t, &line, sink);
+	}
+	enum tracker_verdict verdict = on_first_line(t, &line, sink);
+	if (verdict != TRACKER_ATTACH) {
+		tracker_forget_waiting(t);
+	}
+	return verdict;
 }
 
 enum tracker_verdict tracker_on_long_line(
 	struct tracker *t, struct span head, const struct tracker_sink *sink)
 {
-	if (t->client == CLIENT_IDLE || t->verb != NULL) {
+	if (t->client == CLIENT_IDLE || t->client == CLIENT_IDLE_HERE || t->verb != NULL) {
 		return tracker_fail(t, sink, FAIL_LINE_TOO_LONG);
 	}
 	struct span tag = span_take_until(&head, " ");

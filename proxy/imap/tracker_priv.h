@@ -5,6 +5,8 @@
  *	tracker.c          the object, what is known about it, answers of the proxy's own
  *	tracker_client.c   the client's bytes: lines, literals, what is held back or swallowed
  *	tracker_command.c  a client's line: refuse, answer here, or send on
+ *	tracker_detached.c the same without a server connection; attach, detach (tracker_link_priv.h)
+ *	tracker_enabled.c  what is enabled (tracker_link_priv.h)
  *	tracker_server.c   the server's bytes: which pass, which are looked at
  *	tracker_reply.c    a server's status line: what it ends, opens, selects
  *	in_flight.c        tags of commands that were sent and not yet answered
@@ -23,6 +25,7 @@
 
 /*
  *	  LINE --IDLE-------> IDLE_ASKED --"+"--> IDLE --DONE--> LINE
+ *	   |---IDLE, detached--> IDLE_HERE --any line--> LINE
  *	   |  \--{n}, {n+}--> HELD ------"+"--> LITERAL -------> LINE (same command)
  *	   |                   \--tagged reply, {n+}--> SWALLOW_LITERAL
  *	   |--refused line with {n+}--> SWALLOW_LITERAL --> SWALLOW_LINE --> LINE
@@ -37,6 +40,7 @@ enum client_state {
 	CLIENT_LITERAL,    /* client_left octets go to the server */
 	CLIENT_IDLE_ASKED, /* input waits for what the server says to IDLE */
 	CLIENT_IDLE,
+	CLIENT_IDLE_HERE,       /* the server knows nothing of it */
 	CLIENT_SWALLOW_LITERAL, /* client_left octets are dropped */
 	CLIENT_SWALLOW_LINE,    /* the rest of a refused command */
 	CLIENT_LOGOUT,          /* input is dropped */
@@ -57,13 +61,36 @@ enum server_state {
 	SERVER_SWALLOW, /* a rest that is not passed on */
 };
 
+/* Is a server connection at hand? */
+enum tracker_link {
+	LINK_ATTACHED,
+	LINK_DETACHED,
+	LINK_WANTED, /* detached, and the next command of the client waits for one */
+};
+
+/* A line of the client and what was read in it. */
+struct client_line {
+	struct span text;
+	bool has_crlf;
+	enum literal_form form;
+	struct literal literal;
+};
+
 struct tracker {
 	struct capability_policy policy;
+	const char *server_id;
+	char *capabilities; /* as the client is told them; NULL: not known */
 	char *proxy_tag;
 	size_t max_line;
 	const char *dirt;
 	enum fail failure;
 	bool has_id; /* the server knows ID */
+
+	enum tracker_link link;
+	bool is_condstore_implicit;
+	struct buf enabled;
+	char *wanted;  /* a waiting ENABLE: all that will be enabled; until it is answered */
+	char *refusal; /* of the command that waits */
 
 	enum client_state client;
 	struct buf line;       /* a part of a client's line */
@@ -75,7 +102,7 @@ struct tracker {
 	bool is_nonsync;         /* HELD: the client does not wait */
 	bool is_blocked;         /* the last verdict for the client was BLOCKED */
 	bool is_gone;
-	char *logout_tag; /* LOGOUT */
+	char *own_tag; /* LOGOUT, IDLE_HERE */
 
 	enum server_state server;
 	struct buf reply;   /* a server's line that is not yet whole */
@@ -116,6 +143,10 @@ enum tracker_verdict tracker_fail(
 void tracker_end_idle(struct tracker *t, const struct tracker_sink *sink);
 
 /* tracker_command.c */
+
+/* Answers the command here: what follows its line is dropped. tag may be empty: untagged. */
+enum tracker_verdict tracker_refuse(struct tracker *t, const struct client_line *line,
+	struct span tag, const char *answer, const struct tracker_sink *sink);
 
 /* A client's line is whole; text is without its line end, which was CRLF or not. */
 enum tracker_verdict tracker_on_line(

@@ -1,7 +1,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "tracker_priv.h"
+#include "tracker_link_priv.h"
 
 /* A status line in its parts (RFC 9051 section 7.1): "* OK [CODE] text" or "tag NO text". */
 struct reply {
@@ -64,10 +64,10 @@ bool tracker_rewrite(struct tracker *t, struct span line, struct buf *out)
 	if (!find_list(line, &list) || list.n == 0) {
 		return false;
 	}
-	t->has_id = capability_has(list, "ID");
+	tracker_learn_capabilities(t, list);
 	size_t begin = (size_t)(list.p - line.p);
 	bool added = buf_add(out, span_slice(line, 0, begin)) &&
-		     capability_write_session(out, &t->policy, list) &&
+		     buf_add_str(out, t->capabilities) &&
 		     buf_add(out, span_slice(line, begin + list.n, line.n));
 	/* The caller's buf takes a line of the longest kind and a list of the longest kind. */
 	assert(added);
@@ -146,7 +146,7 @@ static enum fail on_tagged(struct tracker *t, const struct reply *r)
 		tracker_dirty(t, "unknown-tag");
 		return FAIL_NONE;
 	}
-	if (entry.kind != IN_FLIGHT_OTHER) {
+	if (entry.kind == IN_FLIGHT_SELECT || entry.kind == IN_FLIGHT_DESELECT) {
 		on_selection(t, &entry, r->word);
 	}
 	return entry.is_open ? on_open_command_ended(t) : FAIL_NONE;
@@ -161,6 +161,8 @@ enum fail tracker_on_reply(struct tracker *t, struct span line)
 	if (span_is_nocase(r.word, "BYE")) {
 		tracker_dirty(t, "bye");
 		t->has_bye = true;
+	} else if (span_is_nocase(r.word, "ENABLED")) {
+		tracker_on_enabled(t, r.text);
 	} else if (span_is_nocase(r.word, "OK") && has_code(&r, "[CLOSED")) {
 		forget_mailbox(t);
 		t->selected = t->is_overlapping ? TRACKER_SELECTED_UNKNOWN : TRACKER_SELECTED_NO;

@@ -1,6 +1,6 @@
 #include <assert.h>
 
-#include "tracker_priv.h"
+#include "tracker_link_priv.h"
 
 /*
  * Bytes pass in runs as long as possible: a run ends only where something is left out or put in. Of a
@@ -89,8 +89,9 @@ static struct span end_of_line(struct tracker *t, struct span text)
 static void on_data_text(struct feed *f, struct span text, bool is_line_end)
 {
 	struct tracker *t = f->t;
-	if (t->dirt == NULL && server_line_has_modseq(&t->passed, text)) {
-		tracker_dirty(t, "condstore");
+	bool is_known = t->dirt != NULL || enabled_has(buf_peek(&t->enabled), "CONDSTORE");
+	if (!is_known && server_line_has_modseq(&t->passed, text)) {
+		tracker_on_condstore(t);
 	}
 	if (!is_line_end) {
 		tail_add(&t->passed, text);
@@ -119,10 +120,10 @@ static void begin_data(struct tracker *t)
 /* Responses that show what the connection has become, whoever asked for it. */
 static void look_at_word(struct tracker *t, struct span word)
 {
-	if (span_is_nocase(word, "ENABLED")) {
-		tracker_dirty(t, "enable");
-	} else if (span_is_nocase(word, "VANISHED")) {
-		tracker_dirty(t, "condstore");
+	struct span class = buf_peek(&t->enabled);
+	if (span_is_nocase(word, "VANISHED") && !enabled_has(class, "QRESYNC") &&
+		!enabled_has(class, "UIDONLY")) {
+		tracker_dirty(t, "vanished");
 	} else if (word.n == 0) {
 		tracker_dirty(t, "odd-response");
 	}
@@ -346,6 +347,7 @@ static enum tracker_verdict verdict_of(struct tracker *t)
 enum tracker_verdict tracker_server(
 	struct tracker *t, struct span *in, const struct tracker_sink *sink)
 {
+	assert(t->link == LINK_ATTACHED);
 	struct feed f = {.t = t, .sink = sink, .in = *in, .run = in->p};
 	while (f.in.n > 0 && t->client != CLIENT_ENDED && t->client != CLIENT_FAILED) {
 		step(&f);

@@ -12,6 +12,9 @@ enum verb_action {
 	VERB_SELECT,
 	VERB_DESELECT,
 	VERB_IDLE,
+	VERB_ENABLE,
+	VERB_CAPABILITY,
+	VERB_NOOP,
 	VERB_ID,
 	VERB_LOGOUT,
 	VERB_REFUSE,   /* tagged BAD: it has its place before sign-in, or at another proxy */
@@ -23,6 +26,7 @@ struct verb {
 	enum verb_action action;
 	bool has_uid_form;   /* "UID FETCH" */
 	bool takes_messages; /* literals of any size, also literal8 */
+	bool needs_mailbox;  /* BAD when none is selected (RFC 9051 section 6.4) */
 	const char *dirt;    /* NULL: leaves nothing behind that UNSELECT does not undo */
 };
 

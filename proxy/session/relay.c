@@ -68,6 +68,7 @@ size_t session_client_data(void *owner, struct span in)
 	case TRACKER_BLOCKED:
 	case TRACKER_UNBLOCKED:
 	case TRACKER_SERVER_BYE:
+	case TRACKER_ATTACH: /* never: the connection stays for the session's life */
 		break;
 	}
 	if (is_full(s->server) || is_full(client_stream(s->client))) {
@@ -116,6 +117,7 @@ static size_t on_server_data(void *owner, struct span in)
 		break;
 	case TRACKER_MORE:
 	case TRACKER_BLOCKED:
+	case TRACKER_ATTACH:
 		break;
 	}
 	if (is_full(client_stream(s->client))) {
@@ -179,6 +181,8 @@ void session_link(struct session *s)
 		.server_capabilities = loan_capabilities(s->loan),
 		.max_line = c->limits.line,
 		.proxy_tag = loan_proxy_tag(s->loan),
+		.is_attached = true,
+		.enabled = loan_enabled(s->loan),
 	});
 	stream_set_owner(s->server, &server_events, s);
 	answer_signin(s, policy);

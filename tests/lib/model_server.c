@@ -12,6 +12,10 @@
 		}                                                                                  \
 	} while (0)
 
+enum { CONDSTORE = 1, QRESYNC = 2 };
+const char *const model_server_words[] = {
+	"CONDSTORE", "QRESYNC", "METADATA", "UIDONLY", "UTF8=ACCEPT", NULL};
+
 uint8_t choose(struct choices *c)
 {
 	struct span one;
@@ -31,6 +35,14 @@ void model_server_finish(struct model_server *m)
 	buf_finish(&m->in);
 	buf_finish(&m->out);
 	buf_finish(&m->text);
+}
+
+void model_server_reconnect(struct model_server *m, unsigned enabled)
+{
+	struct choices *choices = m->choices;
+	model_server_finish(m);
+	model_server_init(m, choices);
+	m->enabled = enabled;
 }
 
 static void say(struct model_server *m, const char *before, const char *tag, const char *after)
@@ -57,7 +69,7 @@ static void say_literal(struct model_server *m, size_t n)
 void model_server_speak(struct model_server *m)
 {
 	uint8_t what = choose(m->choices);
-	switch (what % 6) {
+	switch (what % 7) {
 	case 0:
 		say(m, "* 2 EXISTS\r\n", "", "");
 		break;
@@ -72,6 +84,9 @@ void model_server_speak(struct model_server *m)
 		break;
 	case 4:
 		say(m, "\r\n", "", "");
+		break;
+	case 5:
+		say(m, m->enabled & CONDSTORE ? "* 1 FETCH (UID 1 MODSEQ (5))\r\n" : "", "", "");
 		break;
 	default:
 		say(m, "* LIST () \"/\" \"x {5}\"\r\n", "", "");
@@ -111,7 +126,6 @@ static bool is_one_of(const char *word, const char *const *words)
 
 static bool leaves_nothing(const struct model_server *m)
 {
-	static const char *const words[] = {"MODSEQ", "CONDSTORE", "QRESYNC", "CHANGEDSINCE", NULL};
 	/* The list of POOLING.md, once more. */
 	static const char *const clean[] = {"CAPABILITY", "NOOP", "CHECK", "ID", "NAMESPACE",
 		"LIST", "LSUB", "XLIST", "STATUS", "CREATE", "DELETE", "RENAME", "SUBSCRIBE",
@@ -119,14 +133,9 @@ static bool leaves_nothing(const struct model_server *m)
 		"EXPUNGE", "FETCH", "STORE", "COPY", "MOVE", "SEARCH", "SORT", "THREAD", "ESEARCH",
 		"IDLE", "GETQUOTA", "SETQUOTA", "GETQUOTAROOT", "GETACL", "SETACL", "DELETEACL",
 		"LISTRIGHTS", "MYRIGHTS", "GETMETADATA", "SETMETADATA", "GETANNOTATION",
-		"SETANNOTATION", "GENURLAUTH", "URLFETCH", "RESETKEY", NULL};
+		"SETANNOTATION", "GENURLAUTH", "URLFETCH", "RESETKEY", "ENABLE", NULL};
 	static const char *const uid[] = {"FETCH", "STORE", "COPY", "MOVE", "SEARCH", "SORT",
 		"THREAD", "EXPUNGE", "REPLACE", NULL};
-	for (size_t i = 0; words[i] != NULL; i++) {
-		if (span_contains_nocase(buf_peek(&m->text), words[i])) {
-			return false;
-		}
-	}
 	char verb[128], second[128];
 	word_at(m, 1, verb, sizeof(verb));
 	word_at(m, 2, second, sizeof(second));
@@ -187,6 +196,53 @@ static bool select_or_not(struct model_server *m, const char *tag, const char *v
 	return false;
 }
 
+/* Dovecot takes all of these for an order, Cyrus some. */
+static void use_condstore(struct model_server *m)
+{
+	static const char *const words[] = {"MODSEQ", "CONDSTORE", "QRESYNC", "CHANGEDSINCE", NULL};
+	for (size_t i = 0; words[i] != NULL; i++) {
+		if (span_contains_nocase(buf_peek(&m->text), words[i])) {
+			m->enabled |= choose(m->choices) % 2 == 0 ? CONDSTORE : 0;
+		}
+	}
+}
+
+/* Enables what it likes of what it knows, and says what is new, or all. */
+static void enable(struct model_server *m)
+{
+	unsigned asked = 0;
+	char word[128];
+	for (size_t number = 2; word_at(m, number, word, sizeof(word)), word[0] != '\0'; number++) {
+		for (unsigned i = 0; model_server_words[i] != NULL; i++) {
+			asked |= strcasecmp(word, model_server_words[i]) == 0 ? 1U << i : 0;
+		}
+	}
+	unsigned before = m->enabled;
+	uint8_t what = choose(m->choices);
+	m->enabled |= asked & ~((unsigned)what >> 3);
+	m->enabled |= m->enabled & QRESYNC ? CONDSTORE : 0;
+	unsigned said = m->enabled & asked & (what % 2 == 0 ? ~0U : ~before);
+	if (said != 0 || what % 4 < 2) {
+		say(m, "* ENABLED", "", "");
+		for (unsigned i = 0; model_server_words[i] != NULL; i++) {
+			if (said & (1U << i)) {
+				say(m, " ", model_server_words[i], "");
+			}
+		}
+		say(m, "\r\n", "", "");
+	}
+}
+
+static void switch_on(struct model_server *m, const char *verb)
+{
+	bool has_literal = span_contains_nocase(buf_peek(&m->text), "}\r\n");
+	if (strcasecmp(verb, "ENABLE") != 0) {
+		use_condstore(m);
+	} else if (!has_literal) {
+		enable(m);
+	}
+}
+
 static void execute(struct model_server *m)
 {
 	char tag[128], verb[128];
@@ -195,6 +251,7 @@ static void execute(struct model_server *m)
 	if (!leaves_nothing(m)) {
 		m->is_sticky = true;
 	}
+	switch_on(m, verb);
 	m->state = MODEL_LINE;
 	m->is_inside = false;
 	if (strcasecmp(verb, "IDLE") == 0 && choose(m->choices) % 4 != 3) {

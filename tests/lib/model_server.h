@@ -29,13 +29,20 @@ struct model_server {
 		char tag[128];
 	} pending[MODEL_TAGS_MAX]; /* answered in any order */
 	size_t pending_count;
-	bool is_sticky; /* something was done that no UNSELECT undoes */
+	bool is_sticky;   /* something was done that no UNSELECT undoes */
+	unsigned enabled; /* bit i: word i of model_server_words */
 	bool is_selected;
 	char mailbox[MODEL_NAME_MAX]; /* as written; empty: a literal, or too long */
 };
 
 void model_server_init(struct model_server *m, struct choices *choices);
 void model_server_finish(struct model_server *m);
+
+/* What it knows to enable; CONDSTORE is the first. NULL ends. */
+extern const char *const model_server_words[];
+
+/* A new connection to it, with this enabled. */
+void model_server_reconnect(struct model_server *m, unsigned enabled);
 
 /* Reads bytes; replies are appended to out. */
 void model_server_feed(struct model_server *m, struct span bytes);

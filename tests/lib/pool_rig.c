@@ -256,6 +256,8 @@ static void take_stream(struct borrower *b)
 		.server_capabilities = loan_capabilities(b->loan),
 		.max_line = 65536,
 		.proxy_tag = loan_proxy_tag(b->loan),
+		.is_attached = true,
+		.enabled = loan_enabled(b->loan),
 	});
 	stream_set_owner(b->server, &server_events, b);
 	stream_resume(b->server);

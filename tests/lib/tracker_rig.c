@@ -34,21 +34,34 @@ static struct tracker_sink sink_of(struct tracker_rig *rig)
 		.owner = rig, .to_client = on_to_client, .to_server = on_to_server};
 }
 
-void tracker_rig_init(struct tracker_rig *rig, size_t max_line, const char *capabilities)
+static void init(
+	struct tracker_rig *rig, size_t max_line, const char *capabilities, bool is_attached)
 {
 	static const char *const hide[] = {"XHIDDEN"};
-	*rig = (struct tracker_rig){.ended = TRACKER_MORE};
+	*rig = (struct tracker_rig){.ended = TRACKER_MORE, .is_detached = !is_attached};
 	struct tracker_options options = {
 		.capabilities = {.hide = hide, .hide_count = 1},
 		.server_capabilities = span_str(capabilities),
+		.server_id = RIG_SERVER_ID,
 		.max_line = max_line,
-		.proxy_tag = RIG_PROXY_TAG,
+		.proxy_tag = is_attached ? RIG_PROXY_TAG : NULL,
+		.is_attached = is_attached,
 	};
 	rig->t = tracker_create(&options);
 	buf_init(&rig->to_server, RIG_CAP);
 	buf_init(&rig->to_client, RIG_CAP);
 	buf_init(&rig->waiting, RIG_CAP);
 	buf_init(&rig->rest, RIG_CAP);
+}
+
+void tracker_rig_init(struct tracker_rig *rig, size_t max_line, const char *capabilities)
+{
+	init(rig, max_line, capabilities, true);
+}
+
+void tracker_rig_init_detached(struct tracker_rig *rig, size_t max_line, const char *capabilities)
+{
+	init(rig, max_line, capabilities, false);
 }
 
 void tracker_rig_finish(struct tracker_rig *rig)
@@ -88,6 +101,12 @@ static void feed_client(struct tracker_rig *rig, struct span piece)
 	case TRACKER_MORE:
 		must(in.n == 0);
 		break;
+	case TRACKER_ATTACH:
+		rig->is_wanting = true;
+		must(!tracker_is_quiet(rig->t) && !tracker_can_detach(rig->t));
+		must(in.n > 0);
+		must(buf_add(&rig->waiting, in));
+		break;
 	case TRACKER_BLOCKED:
 		must(in.n > 0);
 		must(buf_add(&rig->waiting, in));
@@ -111,8 +130,49 @@ static void feed_waiting(struct tracker_rig *rig)
 	free(owned);
 }
 
+/* Fed too early, the waiting bytes must change nothing. */
+static void feed_early(struct tracker_rig *rig)
+{
+	struct span in = buf_peek(&rig->waiting);
+	struct span all = in;
+	struct tracker_sink sink = sink_of(rig);
+	size_t told = buf_len(&rig->to_client);
+	must(tracker_client(rig->t, &in, &sink) == TRACKER_ATTACH);
+	must(span_equal(in, all));
+	must(buf_len(&rig->to_client) == told);
+}
+
+void tracker_rig_attach(struct tracker_rig *rig, struct span enabled, const char *capabilities)
+{
+	must(rig->is_wanting);
+	feed_early(rig);
+	must(tracker_can_attach(rig->t, enabled));
+	rig->is_wanting = false;
+	tracker_attach(rig->t, enabled, span_str(capabilities), RIG_PROXY_TAG);
+	rig->is_detached = false;
+	feed_waiting(rig);
+}
+
+void tracker_rig_detach(struct tracker_rig *rig)
+{
+	must(!rig->is_detached);
+	tracker_detach(rig->t);
+	rig->is_detached = true;
+}
+
+void tracker_rig_refuse(struct tracker_rig *rig, const char *text)
+{
+	must(rig->is_wanting);
+	feed_early(rig);
+	rig->is_wanting = false;
+	tracker_refuse_next(rig->t, text);
+	must(!tracker_is_quiet(rig->t));
+	feed_waiting(rig);
+}
+
 static void feed_server(struct tracker_rig *rig, struct span piece)
 {
+	must(!rig->is_detached);
 	if (rig->ended != TRACKER_MORE) {
 		must(buf_add(&rig->rest, piece));
 		return;
@@ -173,6 +233,7 @@ bool tracker_rig_gone(struct tracker_rig *rig)
 {
 	struct tracker_sink sink = sink_of(rig);
 	rig->is_gone = true;
+	rig->is_wanting = false;
 	buf_clear(&rig->waiting);
 	return tracker_client_gone(rig->t, &sink);
 }

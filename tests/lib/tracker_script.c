@@ -74,6 +74,9 @@ static bool is_as_told(const struct tracker_script *script, struct tracker_rig *
 	is_good &= is_same("to_client", buf_peek(&rig->to_client), script->to_client);
 	is_good &= is_same("rest", buf_peek(&rig->rest), script->rest);
 	is_good &= is_same("dirt", span_str(dirt != NULL ? dirt : ""), script->dirt);
+	is_good &= is_same("enabled", tracker_enabled(rig->t), script->enabled);
+	is_good &= is_same_number(
+		"implicit", tracker_has_implicit_condstore(rig->t), script->is_implicit);
 	is_good &= is_same("mailbox", tracker_mailbox(rig->t), script->mailbox);
 	is_good &= is_same_number("selected", tracker_selected(rig->t), script->selected);
 	is_good &= is_same_number("ended", rig->ended, script->ended);
@@ -83,12 +86,41 @@ static bool is_as_told(const struct tracker_script *script, struct tracker_rig *
 	return is_good;
 }
 
+/* What the owner of the tracker does. */
+static bool take_owner_step(struct tracker_rig *rig, const char *step)
+{
+	bool is_good = true;
+	switch (step[0]) {
+	case 'W':
+		is_good = is_same_number("wanting", rig->is_wanting, true);
+		return is_same("wanted", tracker_enabled(rig->t), step + 2) && is_good;
+	case 'A':
+		is_good = is_same_number("wanting", rig->is_wanting, true);
+		tracker_rig_attach(rig, span_str(step + 2), RIG_CAPABILITIES);
+		return is_good;
+	case 'R':
+		tracker_rig_refuse(rig, step + 2);
+		return true;
+	case 'd':
+		return is_same_number("can detach", tracker_can_detach(rig->t), false);
+	default:
+		assert_int_equal(step[0], 'D');
+		is_good = is_same_number("can detach", tracker_can_detach(rig->t), true);
+		if (is_good) {
+			tracker_rig_detach(rig);
+		}
+		return is_good;
+	}
+}
+
 static bool take_step(struct tracker_rig *rig, const char *step, size_t first, size_t size)
 {
 	if (step[0] == 'G' || step[0] == 'g') {
 		return is_same_number("gone", tracker_rig_gone(rig), step[0] == 'G');
 	}
-	assert_true(step[0] == 'C' || step[0] == 'S');
+	if (step[0] != 'C' && step[0] != 'S') {
+		return take_owner_step(rig, step);
+	}
 	assert_int_equal(step[1], ':');
 	char *owned;
 	struct span in = bytes_of(step + 2, &owned);
@@ -100,7 +132,8 @@ static bool take_step(struct tracker_rig *rig, const char *step, size_t first, s
 static bool play(const struct tracker_script *script, struct cut cut)
 {
 	struct tracker_rig rig;
-	tracker_rig_init(&rig, script->max_line > 0 ? script->max_line : 65536,
+	(script->is_detached ? tracker_rig_init_detached : tracker_rig_init)(&rig,
+		script->max_line > 0 ? script->max_line : 65536,
 		script->capabilities != NULL ? script->capabilities : RIG_CAPABILITIES);
 	bool is_good = true;
 	for (size_t i = 0; i < SCRIPT_STEPS_MAX && script->steps[i] != NULL; i++) {
@@ -129,6 +162,9 @@ static bool play_all_ways(const struct tracker_script *script)
 		}
 	}
 	for (size_t i = 0; i < SCRIPT_STEPS_MAX && script->steps[i] != NULL; i++) {
+		if (script->steps[i][0] != 'C' && script->steps[i][0] != 'S') {
+			continue;
+		}
 		for (size_t at = 1; at + 2 < strlen(script->steps[i]); at++) {
 			if (!play(script, (struct cut){i, at, SIZE_MAX}) ||
 				!play(script, (struct cut){i, at, 1})) {

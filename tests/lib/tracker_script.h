@@ -13,10 +13,15 @@ enum { SCRIPT_STEPS_MAX = 16 };
 struct tracker_script {
 	const char *name;
 	/* "C:bytes" from the client, "S:bytes" from the server, "G" the client goes (it must be
-	 * useful to go on), "g" the client goes (and leaves a useless connection). */
+	 * useful to go on), "g" the client goes (and leaves a useless connection). "W:class" the client
+	 * waits for a connection of that class, "A:class" it gets one of this, "R:text" it is refused,
+	 * "D" the connection is given back, "d" it cannot be. */
 	const char *steps[SCRIPT_STEPS_MAX];
 	const char *to_server, *to_client;
 	const char *dirt;
+	const char *enabled; /* NULL: empty */
+	bool is_implicit;    /* CONDSTORE is on by use only */
+	bool is_detached;    /* the story begins without a server connection */
 	const char *mailbox; /* NULL: empty */
 	enum tracker_selected selected;
 	bool is_open;               /* true: something is left open */

@@ -35,7 +35,7 @@ static void carry_to_server(struct world *w)
 static void carry_to_tracker(struct world *w, size_t most)
 {
 	struct span bytes = buf_peek(&w->server.out);
-	if (bytes.n == 0 || w->rig.ended != TRACKER_MORE) {
+	if (bytes.n == 0 || w->rig.is_detached || w->rig.ended != TRACKER_MORE) {
 		return;
 	}
 	size_t n = bytes.n < most ? bytes.n : most;
@@ -57,6 +57,30 @@ static void check_selection(const struct world *w)
 	}
 }
 
+static bool has_bit(unsigned set, unsigned i)
+{
+	return (set & (1U << i)) != 0;
+}
+
+/* The words of the class that the server knows. */
+static unsigned bits_of(struct span class)
+{
+	unsigned bits = 0;
+	for (unsigned i = 0; model_server_words[i] != NULL; i++) {
+		bits |= enabled_has(class, model_server_words[i]) ? 1U << i : 0;
+	}
+	return bits;
+}
+
+/* CONDSTORE may be believed where it is not, but then it is known to be by use only. */
+static void check_class(const struct world *w)
+{
+	unsigned believed = bits_of(tracker_enabled(w->rig.t));
+	unsigned doubtful = tracker_has_implicit_condstore(w->rig.t) ? 1 : 0;
+	MUST((believed & ~doubtful) == (w->server.enabled & ~doubtful));
+	MUST((w->server.enabled & ~believed) == 0);
+}
+
 static void check(struct world *w)
 {
 	carry_to_server(w);
@@ -67,6 +91,7 @@ static void check(struct world *w)
 	if (tracker_dirt(w->rig.t) == NULL) {
 		MUST(!w->server.is_sticky);
 		check_selection(w);
+		check_class(w);
 	}
 }
 
@@ -77,11 +102,60 @@ static void speak_for_client(struct world *w, struct span *client, size_t most)
 	tracker_rig_client(&w->rig, piece, SIZE_MAX, SIZE_MAX);
 }
 
+/* A connection of the class that is wanted, or with less of what a waiting ENABLE asks for. */
+static void attach(struct world *w, unsigned without)
+{
+	unsigned wanted = bits_of(tracker_enabled(w->rig.t));
+	struct buf class;
+	enabled_init(&class);
+	for (unsigned i = 0; model_server_words[i] != NULL; i++) {
+		if (has_bit(wanted & ~without, i)) {
+			MUST(enabled_add(&class, span_str(model_server_words[i])));
+		}
+	}
+	if (!tracker_can_attach(w->rig.t, buf_peek(&class))) {
+		/* Something of it the client was told of: then all. */
+		MUST(without != 0);
+		buf_finish(&class);
+		attach(w, 0);
+		return;
+	}
+	model_server_reconnect(&w->server, bits_of(buf_peek(&class)));
+	tracker_rig_attach(&w->rig, buf_peek(&class), RIG_CAPABILITIES);
+	buf_finish(&class);
+}
+
+static void detach(struct world *w)
+{
+	carry_to_server(w);
+	if (w->rig.ended != TRACKER_MORE || buf_len(&w->server.out) > 0 ||
+		!tracker_can_detach(w->rig.t)) {
+		return;
+	}
+	MUST(!w->rig.is_detached);
+	MUST(model_server_is_idle(&w->server) && !w->server.is_selected && !w->server.is_sticky);
+	check_class(w);
+	tracker_rig_detach(&w->rig);
+}
+
+/* What the owner of the tracker does. */
+static void settle_link(struct world *w)
+{
+	uint8_t what = choose(&w->choices);
+	if (!w->rig.is_wanting) {
+		detach(w);
+	} else if (what % 4 == 3) {
+		tracker_rig_refuse(&w->rig, "[UNAVAILABLE] Not now");
+	} else {
+		attach(w, what >> 3);
+	}
+}
+
 static void one_turn(struct world *w, struct span *client)
 {
 	uint8_t what = choose(&w->choices);
 	size_t n = 1 + (what >> 3);
-	switch (what % 8) {
+	switch (what % 10) {
 	case 0: /* also when choices are used up */
 		speak_for_client(w, client, SIZE_MAX);
 		break;
@@ -97,8 +171,13 @@ static void one_turn(struct world *w, struct span *client)
 	case 6:
 		model_server_answer_one(&w->server);
 		break;
+	case 7:
+		if (!w->rig.is_detached) {
+			model_server_speak(&w->server);
+		}
+		break;
 	default:
-		model_server_speak(&w->server);
+		settle_link(w);
 		break;
 	}
 	check(w);
@@ -110,6 +189,10 @@ static void settle(struct world *w)
 	for (;;) {
 		carry_to_server(w);
 		while (model_server_answer_one(&w->server)) {
+			continue;
+		}
+		if (w->rig.is_wanting && w->rig.ended == TRACKER_MORE) {
+			attach(w, 0);
 			continue;
 		}
 		if (buf_len(&w->server.out) == 0 || w->rig.ended != TRACKER_MORE) {
@@ -167,7 +250,9 @@ static void end(struct world *w)
 void tracker_world_play(struct span client, struct span choices)
 {
 	struct world w = {.choices = {.left = choices}};
-	tracker_rig_init(&w.rig, WORLD_LINE_MAX, RIG_CAPABILITIES);
+	bool is_attached = choose(&w.choices) % 2 == 0;
+	(is_attached ? tracker_rig_init : tracker_rig_init_detached)(
+		&w.rig, WORLD_LINE_MAX, RIG_CAPABILITIES);
 	model_server_init(&w.server, &w.choices);
 	while (client.n > 0 && w.rig.ended == TRACKER_MORE) {
 		one_turn(&w, &client);

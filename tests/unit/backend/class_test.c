@@ -243,8 +243,11 @@ static void test_given_back_with_more(void **state)
 	struct pool_rig *r = *state;
 	struct borrower b;
 	get_class(&b, r, "");
+	/* Perhaps CONDSTORE was only used: it is made true. */
+	fake_answer_with(&r->fake, "ENABLE", "* ENABLED CONDSTORE\r\n", "OK done");
 	assert_null(give_back(&b, QRESYNC));
 	pool_rig_wait(r, BACKEND_PARKED, 1);
+	assert_true(fake_has_heard(&r->fake.connections[0], "ID AUTHENTICATE ENABLE "));
 	borrower_finish(&b);
 	ask_class(&b, r, QRESYNC);
 	assert_int_equal(b.ready, 1);

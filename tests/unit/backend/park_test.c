@@ -109,11 +109,44 @@ static void test_scrubs(void **state)
 	}
 }
 
+/* What was enabled, or used, is the connection's class: a clean session gets another one. */
+static void test_parked_in_their_class(void **state)
+{
+	static const struct {
+		const char *says, *hears, *verbs;
+	} rows[] = {
+		{"a ENABLE QRESYNC\r\n", "* ENABLED QRESYNC\r\na OK done\r\n", "ENABLE NOOP "},
+		{"a SELECT INBOX (CONDSTORE)\r\n", "a OK done\r\n", "SELECT UNSELECT ENABLE "},
+		{"a STATUS INBOX (HIGHESTMODSEQ)\r\n", "a OK done\r\n", "STATUS ENABLE "},
+	};
+	struct pool_rig *r = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char verbs[128];
+		fake_answer_with(
+			&r->fake, "ENABLE", i == 0 ? "* ENABLED QRESYNC\r\n" : "", "OK done");
+		live(r, rows[i].says, rows[i].hears);
+		snprintf(verbs, sizeof verbs, "ID AUTHENTICATE %s", rows[i].verbs);
+		assert_true(fake_has_heard(newest(r), verbs));
+		assert_int_equal(pool_count(r->pool, BACKEND_PARKED), i == 0 ? 1 : 2);
+		expect_reuse(r, false);
+	}
+}
+
+/* A server that will not enable what it was believed to have: nobody's. */
+static void test_no_class_without_enable(void **state)
+{
+	struct pool_rig *r = *state;
+	fake_answer(&r->fake, "ENABLE", "BAD Unknown command");
+	live(r, "a STATUS INBOX (HIGHESTMODSEQ)\r\n", "a OK done\r\n");
+	assert_int_equal(pool_rig_alive(r), 0);
+	assert_int_equal(counted(r, COUNTER_POOL_DISCARDED), 1);
+}
+
 /* L1: what cannot be taken back is not kept. */
 static void test_dirty_ones_are_closed(void **state)
 {
-	static const char *const dirty[] = {"a ENABLE QRESYNC\r\n", "a NOTIFY SET (x)\r\n",
-		"a SELECT INBOX (CONDSTORE)\r\n", "a XUNKNOWN\r\n"};
+	static const char *const dirty[] = {"a ENABLE \"QRESYNC\"\r\n", "a NOTIFY SET (x)\r\n",
+		"a SELECT INBOX (QRESYNC (1 2))\r\n", "a XUNKNOWN\r\n"};
 	for (size_t i = 0; i < sizeof dirty / sizeof *dirty; i++) {
 		struct pool_rig *r = *state;
 		struct borrower b;
@@ -435,6 +468,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(test_parked_and_lent_again),
 		STORY(test_scrubs),
+		STORY(test_parked_in_their_class),
+		STORY(test_no_class_without_enable),
 		STORY(test_dirty_ones_are_closed),
 		STORY(test_returned_without_tracker),
 		STORY(test_half_sent_commands),

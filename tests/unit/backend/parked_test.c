@@ -51,6 +51,7 @@ static void park_many(struct pool_rig *r, size_t n, const char *login)
 			.server_capabilities = loan_capabilities(b[i].loan),
 			.max_line = 65536,
 			.proxy_tag = loan_proxy_tag(b[i].loan),
+			.is_attached = true,
 		});
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -120,8 +121,8 @@ static void test_whose_it_is(void **state)
 	b.request.is_secure = false;
 	borrower_ask(&b, "right");
 	looper_wait(&r->looper, &b.ready);
-	b.tracker = tracker_create(
-		&(struct tracker_options){.max_line = 65536, .proxy_tag = loan_proxy_tag(b.loan)});
+	b.tracker = tracker_create(&(struct tracker_options){
+		.max_line = 65536, .proxy_tag = loan_proxy_tag(b.loan), .is_attached = true});
 	borrower_return(&b, FAIL_LOGOUT);
 	pool_rig_wait(r, BACKEND_PARKED, 1);
 	borrower_finish(&b);

@@ -334,14 +334,15 @@ static void dirt_of_the_server(void **state)
 {
 	(void)state;
 	static const struct tracker_script scripts[] = {
-		{"ENABLED", {"C:1 NOOP\r\n", "S:* ENABLED QRESYNC\r\n1 OK\r\n"},
+		{"ENABLED that nobody asked for",
+			{"C:1 NOOP\r\n", "S:* ENABLED QRESYNC\r\n1 OK\r\n"},
 			.to_server = "1 NOOP\r\n", .to_client = "* ENABLED QRESYNC\r\n1 OK\r\n",
-			.dirt = "enable"},
+			.dirt = "enable", .enabled = "CONDSTORE QRESYNC"},
 		{"MODSEQ in FETCH data",
 			{"C:1 FETCH 1 x\r\n", "S:* 1 FETCH (UID 1 MODSEQ (5))\r\n1 OK\r\n"},
 			.to_server = "1 FETCH 1 x\r\n",
 			.to_client = "* 1 FETCH (UID 1 MODSEQ (5))\r\n1 OK\r\n",
-			.dirt = "condstore"},
+			.enabled = "CONDSTORE", .is_implicit = true},
 		{"MODSEQ far behind",
 			{"C:1 FETCH 1 x\r\n",
 				"S:* 1 FETCH (BODY[1] {1}\r\nx (((((((((((( ((((((((((( \"aaaaaa\" "
@@ -350,7 +351,7 @@ static void dirt_of_the_server(void **state)
 			.to_client =
 				"* 1 FETCH (BODY[1] {1}\r\nx (((((((((((( ((((((((((( \"aaaaaa\" "
 				"modseq (5))\r\n1 OK\r\n",
-			.dirt = "condstore"},
+			.enabled = "CONDSTORE", .is_implicit = true},
 		{"MODSEQ in a literal is mail",
 			{"C:1 FETCH 1 x\r\n",
 				"S:* 1 FETCH (BODY[] {10}\r\nMODSEQ (5))\r\n1 OK\r\n"},
@@ -365,7 +366,7 @@ static void dirt_of_the_server(void **state)
 			.to_server = "1 SELECT x\r\n",
 			.to_client = "* OK [HIGHESTMODSEQ 5] \r\n1 NO\r\n"},
 		{"VANISHED", {"S:* VANISHED 2\r\n"}, .to_server = "",
-			.to_client = "* VANISHED 2\r\n", .dirt = "condstore"},
+			.to_client = "* VANISHED 2\r\n", .dirt = "vanished"},
 		{"a star and no space", {"S:*x OK\r\n* \r\n*\r\n"}, .to_server = "",
 			.to_client = "*x OK\r\n* \r\n*\r\n", .dirt = "unknown-tag"},
 		{"two spaces", {"S:*  OK [CLOSED]\r\n"}, .to_server = "",
@@ -375,8 +376,8 @@ static void dirt_of_the_server(void **state)
 			.dirt = "odd-response", .is_open = true},
 		{"noise", {"S:\rx y\r\n"}, .to_server = "", .to_client = "\rx y\r\n",
 			.dirt = "odd-response"},
-		{"the first reason stays", {"C:1 ENABLE X\r\n", "S:* BYE\r\n"},
-			.to_server = "1 ENABLE X\r\n", .to_client = "* BYE\r\n", .dirt = "enable",
+		{"the first reason stays", {"C:1 NOTIFY X\r\n", "S:* BYE\r\n"},
+			.to_server = "1 NOTIFY X\r\n", .to_client = "* BYE\r\n", .dirt = "notify",
 			.byes = 1, .is_open = true},
 	};
 	tracker_script_check(scripts, COUNT(scripts));
@@ -448,7 +449,7 @@ static void dirt_of_commands(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *command, *dirt;
+		const char *command, *dirt; /* "+condstore": no dirt, but a use of it */
 	} rows[] = {
 		{"CAPABILITY", NULL},
 		{"noop", NULL},
@@ -483,20 +484,23 @@ static void dirt_of_commands(void **state)
 		{"SETANNOTATION x y z", NULL},
 		{"GENURLAUTH x y", NULL},
 		{"RESETKEY", NULL},
-		{"ENABLE CONDSTORE", "enable"},
-		{"enable UTF8=ACCEPT", "enable"},
+		{"ENABLE CONDSTORE", NULL},
+		{"enable UTF8=ACCEPT", NULL},
+		{"ENABLE", "enable"},
+		{"ENABLE ]", "enable"},
+		{"ENABLE \"CONDSTORE\"", "enable"},
 		{"NOTIFY SET (x)", "notify"},
 		{"NOTIFY NONE", "notify"},
 		{"LANGUAGE de", "language"},
 		{"COMPARATOR x", "comparator"},
-		{"SELECT x (CONDSTORE)", "condstore"},
-		{"SELECT x (QRESYNC (1 2))", "condstore"},
-		{"FETCH 1 (Modseq)", "condstore"},
-		{"FETCH 1 FLAGS (CHANGEDSINCE 1)", "condstore"},
-		{"STORE 1 (UNCHANGEDSINCE 1) FLAGS ()", "condstore"},
-		{"SEARCH MODSEQ 1", "condstore"},
-		{"STATUS x (HIGHESTMODSEQ)", "condstore"},
-		{"LIST \"\" * RETURN (STATUS (highestmodseq))", "condstore"},
+		{"SELECT x (CONDSTORE)", "+condstore"},
+		{"SELECT x (QRESYNC (1 2))", "qresync"},
+		{"FETCH 1 (Modseq)", "+condstore"},
+		{"FETCH 1 FLAGS (CHANGEDSINCE 1)", "+condstore"},
+		{"STORE 1 (UNCHANGEDSINCE 1) FLAGS ()", "+condstore"},
+		{"SEARCH MODSEQ 1", "+condstore"},
+		{"STATUS x (HIGHESTMODSEQ)", "+condstore"},
+		{"LIST \"\" * RETURN (STATUS (highestmodseq))", "+condstore"},
 		{"XAPPLEPUSHSERVICE x", "unknown-command"},
 		{"X", "unknown-command"},
 		{"UID", "unknown-command"},
@@ -515,7 +519,12 @@ static void dirt_of_commands(void **state)
 		tracker_rig_client(&rig, span_of(line, (size_t)n), SIZE_MAX, SIZE_MAX);
 		assert_true(span_is(buf_peek(&rig.to_server), line));
 		const char *dirt = tracker_dirt(rig.t);
-		if (rows[i].dirt == NULL) {
+		if (rows[i].dirt != NULL && rows[i].dirt[0] == '+') {
+			assert_null(dirt);
+			assert_true(span_is(tracker_enabled(rig.t), "CONDSTORE"));
+			assert_true(tracker_has_implicit_condstore(rig.t));
+		} else if (rows[i].dirt == NULL) {
+			assert_int_equal(tracker_enabled(rig.t).n, 0);
 			assert_null(dirt);
 		} else {
 			assert_string_equal(dirt, rows[i].dirt);
@@ -531,7 +540,7 @@ static void sticky_words_behind_a_literal(void **state)
 		{"STATUS with the name as a literal",
 			{"C:1 STATUS {1+}\r\nx (HIGHESTMODSEQ)\r\n", "S:+\r\n", "S:1 OK\r\n"},
 			.to_server = "1 STATUS {1}\r\nx (HIGHESTMODSEQ)\r\n",
-			.to_client = "1 OK\r\n", .dirt = "condstore"},
+			.to_client = "1 OK\r\n", .enabled = "CONDSTORE", .is_implicit = true},
 		{"a word in a literal is a name",
 			{"C:1 STATUS {6+}\r\nMODSEQ (UIDNEXT)\r\n", "S:+\r\n", "S:1 OK\r\n"},
 			.to_server = "1 STATUS {6}\r\nMODSEQ (UIDNEXT)\r\n",
@@ -650,7 +659,7 @@ static void bytes_are_not_copied(void **state)
 	(void)state;
 	struct span kept[2] = {{0}};
 	struct tracker_sink sink = {.owner = kept, .to_client = keep, .to_server = keep};
-	struct tracker_options options = {.max_line = 1000, .proxy_tag = "P"};
+	struct tracker_options options = {.max_line = 1000, .proxy_tag = "P", .is_attached = true};
 	struct tracker *t = tracker_create(&options);
 	struct span command = span_str("a FETCH 1 BODY[]\r\n");
 	struct span in = command;
@@ -675,7 +684,8 @@ static void idle_session_is_small(void **state)
 	(void)state;
 	struct tracker_sink sink = {
 		.owner = (struct span[2]){{0}}, .to_client = keep, .to_server = keep};
-	struct tracker_options options = {.max_line = 65536, .proxy_tag = RIG_PROXY_TAG};
+	struct tracker_options options = {
+		.max_line = 65536, .proxy_tag = RIG_PROXY_TAG, .is_attached = true};
 	size_t before = mallinfo2().uordblks;
 	struct tracker *t = tracker_create(&options);
 	struct span in = span_str("a SELECT INBOX\r\nb IDLE\r\n");
