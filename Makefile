@@ -53,7 +53,7 @@ release_CFLAGS := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-st
 release_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 asan_CC = $(CC)
 asan_CFLAGS := -O1 -fsanitize=address,undefined $(SANITIZE)
-tsan_CC = $(CC)
+tsan_CC = $(CLANG)
 tsan_CFLAGS := -O1 -fsanitize=thread $(SANITIZE)
 fuzz_CC = $(CLANG)
 fuzz_CFLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined $(SANITIZE) \
