@@ -286,7 +286,11 @@ VOLATILE = (
     (rb"APPENDUID \d+", b"APPENDUID #"),
     (rb"COPYUID \d+", b"COPYUID #"),
     (rb"\(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)", b"(# secs)"),
+    (rb"\(\d+\.\d+ secs?( \d+ calls)?\)", b"(# secs)"),
+    (rb"in \d+\.\d+ secs\)", b"in # secs)"),
+    (rb"MAILBOXID \([^)]*\)", b"MAILBOXID (#)"),
     (rb"SESSIONID=<[^>]*>", b"SESSIONID=#"),
+    (rb'SAVEDATE "[^"]*"', b'SAVEDATE "#"'),
     (rb'INTERNALDATE "[^"]*"', b'INTERNALDATE "#"'),
 )
 
