@@ -116,10 +116,8 @@ class Proxy:
     def write(self, **settings):
         """Writes the configuration anew (for reload); listeners stay what they are."""
         self.settings = merged(self.settings, settings)
-        # At once, as an editor does: a reload that is under way must not read half of it.
-        with open(self.conf + ".new", "w", encoding="utf-8") as file:
+        with open(self.conf, "w", encoding="utf-8") as file:
             file.write(render(self.settings))
-        os.replace(self.conf + ".new", self.conf)
 
     def start(self, ready=True):
         for _ in range(5):
@@ -128,8 +126,8 @@ class Proxy:
             self._spawn()
             if not ready:
                 return self
-            if process.wait_for(lambda: self.has("msg=ready") or self.process.poll() is not None,
-                                "the proxy is ready") and self.process.poll() is None:
+            self.wait_line(r"\bready\b", or_end=True)
+            if self.process.poll() is None:
                 return self
             self._reader.join(5)
             # Somebody else took the port between our asking for it and the proxy's binding.
@@ -150,6 +148,8 @@ class Proxy:
                 with self._new_line:
                     self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
                     self._new_line.notify_all()
+            with self._new_line:
+                self._new_line.notify_all()
 
     def __enter__(self):
         return self.start()
@@ -225,16 +225,19 @@ class Proxy:
         rows = [logfmt(line) for line in list(self.lines)[since:]]
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
-    def wait_line(self, pattern, since=0, timeout=process.SOON):
-        """The first line at or after `since` that matches; waits for it."""
+    def wait_line(self, pattern, since=0, timeout=process.SOON, or_end=False):
+        """The first line at or after `since` that matches; waits for it (or for the process's end)."""
         regex = re.compile(pattern)
 
         def find():
             return next((line for line in self.lines[since:] if regex.search(line)), None)
 
         with self._new_line:
-            self._new_line.wait_for(find, timeout)
+            self._new_line.wait_for(lambda: find() or (or_end and self.process.poll() is not None),
+                                    timeout)
             line = find()
+        if or_end and self.process.poll() is not None:
+            return None
         assert line, f"no line /{pattern}/ in:\n" + "\n".join(self.lines[since:][-30:])
         return line
 
