@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import subprocess
+import time
 
 from . import accounts, process
 from .imap import Client
@@ -199,7 +200,7 @@ class Dovecot:
         os.chmod(path + ".new", 0o644)
         # Dovecot re-reads the file when its time stamp differs, in seconds: make it differ.
         self._stamp += 2
-        now = os.stat(path + ".new").st_mtime
+        now = time.time()
         os.utime(path + ".new", (now, now - 100000 + self._stamp))
         os.rename(path + ".new", path)
 
@@ -214,6 +215,9 @@ class Dovecot:
     def set_password(self, user, password):
         self.users[user] = password
         self._write_users()
+        # It looks at the file once in a second at most: the second of the change must be over.
+        changed = int(time.time())
+        process.wait_for(lambda: int(time.time()) > changed, "the clock goes on")
 
     # mail
 
