@@ -20,6 +20,7 @@ struct known_proof {
 	struct list_node node;
 	struct proof proof;
 	uint64_t proved_ms;
+	bool is_doubted; /* the server must be asked again, whatever the time */
 };
 
 /* A user at a server; lives as long as a signed-in connection of his does. */

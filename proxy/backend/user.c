@@ -128,6 +128,19 @@ static struct pool_user *make_user(struct pool *p, const struct loan *l)
 	return u;
 }
 
+/*
+ * A secret that was not known before has been proved: most likely a changed password. The others must
+ * be proved again before they count; one that the server then accepts (a second device's own password)
+ * is as good as before.
+ */
+static void doubt_proofs(struct pool_user *u)
+{
+	LIST_FOREACH_SAFE(node, &u->proofs)
+	{
+		LIST_OBJECT(node, struct known_proof, node)->is_doubted = true;
+	}
+}
+
 void pool_user_attach(struct backend *b, const struct loan *l)
 {
 	struct pool *p = b->pool;
@@ -140,7 +153,9 @@ void pool_user_attach(struct backend *b, const struct loan *l)
 	struct known_proof *known = find_proof(u, &l->proof);
 	if (known != NULL) {
 		list_remove(&known->node);
+		known->is_doubted = false;
 	} else {
+		doubt_proofs(u);
 		if (u->proofs.len >= POOL_PROOFS_PER_USER) {
 			drop_proof(LIST_OBJECT(u->proofs.first, struct known_proof, node));
 		}
@@ -196,7 +211,8 @@ void pool_user_park(struct backend *b)
 /* Law 2: not extended by hits; afterwards the server is asked again. */
 static bool is_fresh(const struct pool *p, const struct known_proof *known)
 {
-	return net_loop_now(p->loop) - known->proved_ms < p->settings.credential_ttl;
+	return !known->is_doubted &&
+	       net_loop_now(p->loop) - known->proved_ms < p->settings.credential_ttl;
 }
 
 const char *pool_user_known(struct pool *p, const struct loan *l)
