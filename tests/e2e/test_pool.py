@@ -11,14 +11,9 @@ from lib.process import wait_for
 
 
 def sessions(proxy, server, user, count=2, work=None):
-    """`count` sessions one after the other; each LOGOUTs and is over before the next begins."""
+    """`count` sessions one after the other."""
     for _ in range(count):
-        before = len(proxy.events(msg="session end"))
-        with proxy.client(user, server.users[user]) as client:
-            if work:
-                work(client)
-            client.logout()
-        proxy.wait_event(msg="session end", count=before + 1)
+        proxy.session(user, server.users[user], work)
 
 
 @pytest.mark.threads
