@@ -71,6 +71,8 @@ static void on_timer(void *owner)
 		backend_close(b, backend_is_too_old(b) ? FAIL_POOL_AGE : FAIL_POOL_IDLE);
 		break;
 	case BACKEND_DIALING:
+		backend_dial(b);
+		break;
 	case BACKEND_LENT:
 	case BACKEND_CLOSING:
 	case BACKEND_STATE_COUNT:

@@ -15,6 +15,9 @@
 /* Different passwords of one user that answer at the same time (app passwords); the oldest goes. */
 #define POOL_PROOFS_PER_USER 8
 
+/* A connection that was closed to make room at the server: after this long the server has seen it go. */
+#define POOL_ROOM_MS 200
+
 /* A credential that the server accepted, and when it last did. */
 struct known_proof {
 	struct list_node node;
@@ -74,6 +77,7 @@ struct loan {
 	const struct loan_events *events;
 	void *owner;
 	bool is_ready, is_reused, is_proved;
+	bool is_retry; /* room was made at the server for it */
 	const struct config_backend *server;
 	struct tls_context *tls;
 	const struct config_limits *limits;
@@ -104,6 +108,7 @@ void loan_fail(struct loan *l, enum fail why, const char *detail); /* told; it i
 
 /* signin.c: DIALING, HANDSHAKE, SIGNIN. */
 void backend_dial(struct backend *b);
+void backend_dial_later(struct backend *b); /* after POOL_ROOM_MS */
 void backend_signin_open(struct backend *b);
 size_t backend_signin_data(struct backend *b, struct span in);
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail);
@@ -136,5 +141,7 @@ void pool_user_disprove(
 void pool_user_drop(struct backend *b, enum fail why); /* closes all parked of its user */
 bool pool_user_is_kept(const struct backend *b);       /* its server is still one of ours */
 char *pool_server_identity(const struct config_backend *s);
+/* Closes the oldest parked connection of the loan's user; false: there is none. */
+bool pool_user_make_room(struct pool *p, const struct loan *l);
 
 #endif

@@ -57,6 +57,12 @@ void backend_dial(struct backend *b)
 		b->pool->loop, &l->server->address, l->limits->connect_timeout, on_dialed, b);
 }
 
+void backend_dial_later(struct backend *b)
+{
+	assert(b->state == BACKEND_DIALING && b->dial == NULL);
+	net_loop_arm(b->pool->loop, &b->timer, POOL_ROOM_MS);
+}
+
 void backend_signin_open(struct backend *b)
 {
 	assert(b->state == BACKEND_HANDSHAKE);
@@ -89,9 +95,28 @@ static void be_signed_in(struct backend *b)
 	}
 }
 
+/* A server that counts a user's connections counts parked ones: one of them makes room, once. */
+static bool retry_with_room(struct backend *b)
+{
+	struct loan *l = b->loan;
+	bool is_limit = span_starts_nocase(signin_refusal(b->signin), "[LIMIT]");
+	if (!is_limit || l->is_retry || !pool_user_make_room(b->pool, l)) {
+		return false;
+	}
+	l->is_retry = true;
+	l->backend = backend_create(b->pool, l);
+	b->loan = NULL;
+	backend_close(b, FAIL_AUTH);
+	backend_dial_later(l->backend);
+	return true;
+}
+
 static void be_refused(struct backend *b)
 {
 	struct loan *l = b->loan;
+	if (retry_with_room(b)) {
+		return;
+	}
 	bool is_wrong = signin_is_wrong_credential(b->signin);
 	if (is_wrong) {
 		pool_user_disprove(b->pool, l);

@@ -261,6 +261,17 @@ void pool_user_disprove(struct pool *p, const struct loan *l)
 	}
 }
 
+bool pool_user_make_room(struct pool *p, const struct loan *l)
+{
+	struct pool_user *u = find_user(p, l);
+	if (u == NULL || u->parked.first == NULL) {
+		return false;
+	}
+	counter_add(p->counters, COUNTER_POOL_EVICTED, 1);
+	backend_close(LIST_OBJECT(u->parked.first, struct backend, user_node), FAIL_POOL_FULL);
+	return true;
+}
+
 void pool_user_drop(struct backend *b, enum fail why)
 {
 	struct pool_user *u = b->user;
