@@ -1,5 +1,6 @@
 """Parked connections: when the next sign-in is served from one, and when it must not be."""
 
+import re
 import time
 
 import pytest
@@ -73,20 +74,23 @@ def test_parking_never_expunges(module_proxies, server):
 def test_what_sticks_to_a_connection_never_reaches_the_next_session(module_proxies, server, sticky):
     """Whether such a connection is closed or reused in its own class, the next session is plain."""
     proxy = module_proxies(server)
-    server.fill("u4", 3)
-    with server.client("u4") as direct:
-        direct.cmd("SELECT INBOX").ok()
+
+    def prepare():
+        server.fill("u4", 3)
+        with server.client("u4") as direct:
+            # Dovecot's mailbox, not the connection, remembers that somebody wanted CONDSTORE.
+            direct.cmd("SELECT INBOX (CONDSTORE)")
+            direct.cmd("SELECT INBOX").ok()
 
     def look(client):
-        return [mask(client.cmd(line).raw) for line in (
-            "NOOP", "SELECT INBOX", "FETCH 1 (FLAGS)", "STORE 2 +FLAGS (\\Deleted)", "EXPUNGE",
-            "NOOP")]
+        told = b"".join(client.cmd(line).raw for line in (
+            "NOOP", "SELECT INBOX", "FETCH 1 (FLAGS)", "STORE 2 +FLAGS (\\Deleted)", "EXPUNGE", "NOOP"))
+        return re.sub(rb"UIDNEXT \d+", b"UIDNEXT #", mask(told))
 
+    prepare()
     with server.client("u4") as direct:
         expected = look(direct)
-    server.fill("u4", 3)
-    with server.client("u4") as direct:
-        direct.cmd("SELECT INBOX").ok()
+    prepare()
     sessions(proxy, server, "u4", 1,
              lambda client: [client.cmd(line) for line in sticky.split(",")])
     with proxy.client("u4", server.users["u4"]) as client:
@@ -169,23 +173,10 @@ def test_max_idle_per_user_bounds_what_is_parked(make_proxy, mail1):
 
 def test_max_idle_bounds_what_all_users_park(make_proxy, mail1):
     proxy = make_proxy({"mail": mail1}, pool={"max_idle": 3})
-    users = [f"u{n}" for n in range(1, 9)]
+    users = [f"u{n}" for n in range(13, 21)]
     for user in users:
         sessions(proxy, mail1, user, 1)
     wait_for(lambda: sum(mail1.sessions(user) for user in users) <= 3, "three stay")
-
-
-def test_max_per_user_makes_the_next_wait_then_refuses_it(make_proxy, mail1):
-    proxy = make_proxy({"mail": mail1}, pool={"max_per_user": 2, "queue_timeout": "1s"})
-    with proxy.client("u9", mail1.users["u9"]) as one, proxy.client("u9", mail1.users["u9"]) as two:
-        with proxy.client() as three:
-            three.login("u9", mail1.users["u9"]).no("LIMIT")
-            tag = three.start(f'LOGIN u9 "{mail1.users["u9"]}"')
-            one.logout()
-            three.until(tag).ok()
-            three.cmd("NOOP").ok()
-            three.logout()
-        two.logout()
 
 
 def test_pool_switched_off_signs_in_each_time(make_proxy, mail1):
@@ -225,6 +216,7 @@ def test_a_restarted_server_costs_parked_connections_only(make_proxy, certificat
         proxy = make_proxy({"mail": server})
         sessions(proxy, server, "u1", 2)
         server.stop()
+        proxy.wait_event(msg="server connection closed", state="parked")
         with proxy.client() as client:
             client.login("u1", server.users["u1"]).no("UNAVAILABLE")
             server.resume()
@@ -251,7 +243,7 @@ def test_check_after_asks_a_connection_that_rested_long(make_proxy):
 
     with Fake(dies_at_noop, friendly) as server:
         proxy = make_proxy({"fake": server.where()}, pool={"check_after": "100ms"})
-        proxy.client("u1", "secret").logout()
+        proxy.session("u1", "secret")
         time.sleep(0.5)
         with proxy.client("u1", "secret") as client:
             reply = client.cmd("NOOP").ok()
@@ -274,7 +266,7 @@ def test_anything_said_on_a_parked_connection_drops_it(make_proxy, unasked):
 
     with Fake(talks, friendly) as server:
         proxy = make_proxy({"fake": server.where()})
-        proxy.client("u1", "secret").logout()
+        proxy.session("u1", "secret")
         wait_for(lambda: server.connections() == 1, "parked")
         wait_for(lambda: not any(thread.is_alive() for thread in server._threads), "dropped")
         with proxy.client("u1", "secret") as client:
@@ -295,7 +287,7 @@ def test_a_barrier_that_is_not_passed_cleanly_parks_nothing(make_proxy, answer):
 
     with Fake(odd, friendly) as server:
         proxy = make_proxy({"fake": server.where()})
-        proxy.client("u1", "secret").logout()
+        proxy.session("u1", "secret")
         wait_for(lambda: server.peers and b"\r\n" in server.peers[0].received, "barrier")
         proxy.wait_event(msg="session end")
         wait_for(lambda: not server._threads[0].is_alive(), "closed")
@@ -305,15 +297,20 @@ def test_a_barrier_that_is_not_passed_cleanly_parks_nothing(make_proxy, answer):
 
 
 def test_a_parked_connection_serves_the_capabilities_of_its_sign_in_again(make_proxy):
-    with Fake(lambda peer: (sign_in(peer, capabilities=POST + b" XFIRST"), serve(peer)),
-              lambda peer: (sign_in(peer, capabilities=POST + b" XSECOND"), serve(peer))) as server:
+    def script(word):
+        def play(peer):
+            sign_in(peer, capabilities=POST + word)
+            serve(peer)
+        return play
+
+    with Fake(script(b" XFIRST"), script(b" XSECOND")) as server:
         proxy = make_proxy({"fake": server.where()})
-        for _ in range(3):
+        for count in range(1, 4):
             with proxy.client() as client:
                 reply = client.login("u1", "secret").ok()
                 assert "XFIRST" in reply.text and "XSECOND" not in reply.text
-                assert "XFIRST" in client.capabilities()
                 client.logout()
+            proxy.wait_event(msg="parked", count=count)
 
 
 def test_credentials_are_proved_anew_after_credential_ttl(make_proxy, mail1):
