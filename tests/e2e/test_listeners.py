@@ -8,7 +8,8 @@ import stat
 import pytest
 
 from lib import process
-from lib.imap import Client, Closed, codes
+from lib.imap import Client, codes
+from lib.proxy import Proxy
 
 pytestmark = pytest.mark.threads
 
@@ -16,7 +17,6 @@ pytestmark = pytest.mark.threads
 @pytest.fixture(scope="module")
 def mux(ca, certificate, mail1):
     """One proxy with every kind of listener and two certificates."""
-    from lib.proxy import Proxy
     named = ca.issue("named", names=("mail.example.org",))
     wild = ca.issue("wild", names=("*.example.net",))
     proxy = Proxy({"mail": mail1}, kinds=("plain", "starttls", "tls", "unix"), certificate=certificate,
@@ -199,14 +199,3 @@ def test_garbage_instead_of_a_handshake_harms_nobody_else(mux, mail1, ca):
         other.cmd("NOOP").ok()
         other.logout()
     use(mux.client(kind="tls", tls=ca.client_context()), mail1)
-
-
-def test_client_certificate_is_asked_for_where_required(make_proxy, mail1, certificate, ca):
-    proxy = make_proxy({"mail": mail1}, kinds=("tls",), certificate=certificate,
-                       tls={"client_ca": ca.ca, "client_auth": "require"})
-    context = ca.client_context()
-    with pytest.raises((ssl.SSLError, ConnectionError, Closed)):
-        proxy.client(tls=context)
-    context = ca.client_context()
-    context.load_cert_chain(*ca.issue("somebody", names=("somebody",), client=True))
-    use(proxy.client(tls=context), mail1)

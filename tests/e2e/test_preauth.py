@@ -1,9 +1,7 @@
 """The dialogue before sign-in."""
 
 import base64
-import socket
 import threading
-import time
 
 import pytest
 
@@ -101,7 +99,7 @@ def test_cancel_leaves_a_clean_dialogue(mux, mail1):
 @pytest.mark.parametrize("response", [
     b"=", b"", b"!!!!", b"AAA", b"dTE=", base64.b64encode(b"\0u1"), base64.b64encode(b"\0\0\0"),
     base64.b64encode(b"u1\0u1\0p\0x"), base64.b64encode(b"\0\0p"), base64.b64encode(b"\0u1\0"),
-    base64.b64encode(b"\0u1\0" + b"x" * 20000), b"AH UxAHg=", b"AHUxAHg=\0"])
+    base64.b64encode(b"\0u1\0" + b"x" * 5000), b"AH UxAHg=", b"AHUxAHg=\0"])
 def test_S10_S14_malformed_sasl_is_refused_and_the_next_attempt_works(mux, mail1, response):
     with mux.client() as client:
         tag = client.start("AUTHENTICATE PLAIN")
@@ -110,6 +108,14 @@ def test_S10_S14_malformed_sasl_is_refused_and_the_next_attempt_works(mux, mail1
         reply = client.until(tag)
         assert reply.status in ("NO", "BAD")
         client.login("u1", mail1.users["u1"]).ok()
+
+
+def test_a_sasl_response_without_end_ends_the_connection(mux):
+    client = mux.client()
+    client.start("AUTHENTICATE PLAIN")
+    client.challenge()
+    client.send(base64.b64encode(b"\0u1\0" + b"x" * 20000) + b"\r\n")
+    assert client.rest() in (b"", b"* BYE Command line too long\r\n")
 
 
 def test_nul_in_a_name_or_password_is_refused(mux, mail1):
@@ -132,7 +138,7 @@ def test_S21_a_pipelined_sign_in_split_at_every_byte(mux, mail1):
         with mux.client() as client:
             client.send(stream[:cut])
             if cut % 4 == 0:
-                client.pending(0.001)
+                client.linger(0.001)
             client.send(stream[cut:])
             tags, lines = [], b""
             while tags[-1:] != [b"d"]:
@@ -151,7 +157,7 @@ def test_S21_authenticate_split_at_every_byte(mux, mail1):
         with mux.client() as client:
             client.send(stream[:cut])
             if cut % 4 == 0:
-                client.pending(0.001)
+                client.linger(0.001)
             client.send(stream[cut:])
             assert client.until("a").ok().untagged == []
             assert client.until("b").ok().untagged == []
@@ -252,20 +258,6 @@ def test_sessions_per_user_limit(make_proxy, mail1):
         again.cmd("NOOP").ok()
 
 
-def test_auth_delay_slows_down_failures_and_nothing_else(make_proxy, mail1):
-    proxy = make_proxy({"mail": mail1}, limits={"auth_delay": "1s", "auth_delay_max": "4s"})
-
-    def seconds(password):
-        with proxy.client() as client:
-            start = time.monotonic()
-            status = client.login("u1", password).status
-            return status, time.monotonic() - start
-
-    first = seconds("wrong")
-    assert first[0] == "NO" and first[1] >= 0.9
-    assert seconds(mail1.users["u1"])[0] == "OK"
-
-
 def test_S10_one_clients_malformed_sign_ins_fail_nobody_elses(mux, mail1):
     stop, failures = threading.Event(), []
 
@@ -312,14 +304,6 @@ def test_a_client_that_sends_a_byte_at_a_time(mux, mail1):
             client.send(bytes([byte]))
         client.until("a").ok()
         client.until("b").ok()
-
-
-def test_half_closed_client_still_gets_its_answers(mux, mail1):
-    client = mux.client()
-    client.send(b'a LOGIN u1 "%s"\r\nb NOOP\r\nc LOGOUT\r\n' % mail1.users["u1"].encode())
-    client.sock.shutdown(socket.SHUT_WR)
-    answer = client.rest()
-    assert b"\r\nb OK" in answer and b"\r\nc OK" in answer, answer
 
 
 def test_no_credential_is_told_to_the_server_before_it_is_complete(make_proxy):
