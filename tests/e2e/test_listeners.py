@@ -11,7 +11,8 @@ from lib import process
 from lib.imap import Client, codes
 from lib.proxy import Proxy
 
-pytestmark = pytest.mark.threads
+# Python warns of the old versions that are tried to be refused.
+pytestmark = [pytest.mark.threads, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture(scope="module")

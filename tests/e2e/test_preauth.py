@@ -2,6 +2,7 @@
 
 import base64
 import threading
+import time
 
 import pytest
 
@@ -256,6 +257,20 @@ def test_sessions_per_user_limit(make_proxy, mail1):
     two.logout()
     with proxy.client("u1", mail1.users["u1"]) as again:
         again.cmd("NOOP").ok()
+
+
+def test_auth_delay_slows_down_wrong_passwords_and_nothing_else(make_proxy, mail1):
+    proxy = make_proxy({"mail": mail1}, limits={"auth_delay": "2s"})
+
+    def seconds(password):
+        with proxy.client() as client:
+            start = time.monotonic()
+            status = client.login("u1", password).status
+            return status, time.monotonic() - start
+
+    slow, fast = seconds("wrong"), seconds(mail1.users["u1"])
+    assert slow[0] == "NO" and slow[1] > 1.9
+    assert fast[0] == "OK" and fast[1] < slow[1]
 
 
 def test_S10_one_clients_malformed_sign_ins_fail_nobody_elses(mux, mail1):

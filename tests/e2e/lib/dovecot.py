@@ -260,6 +260,12 @@ class Dovecot:
         self.settle()
         return [line for line in self.since(mark) if f" Login: user=<{user}>" in line]
 
+    def signed_in(self, mark=0):
+        """The names of all who signed in since a mark."""
+        self.settle()
+        names = re.findall(r" Login: user=<([^>]*)>", "\n".join(self.since(mark)))
+        return [name for name in names if name != "settle"]
+
     def failures(self, mark=0):
         self.settle()
         return [line for line in self.since(mark) if "auth failed" in line]
