@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lib import accounts
+from lib import accounts, process
 from lib.fake import Fake, friendly, serve, sign_in
 from lib.proxy import logfmt
 
@@ -17,6 +17,7 @@ def test_one_line_for_each_sign_in_and_each_end(mux, mail1):
         client.cmd("NOOP").ok()
         client.logout()
     end = mux.wait_event(msg="session end")
+    mux.wait_event(msg="parked")
     with mux.client("u1", mail1.users["u1"]) as client:
         client.kill()
     mux.wait_event(msg="session end", count=2)
@@ -58,6 +59,21 @@ def test_hostile_bytes_are_escaped(mux, user):
         if "user=" in raw:
             assert logfmt(raw).get("user", "").startswith(user.decode("latin-1")[:50]), raw
             assert raw.count(" user=") == 1 + raw.count("=ual user=")
+
+
+@pytest.mark.parametrize("level, lines", [("error", 1), ("warn", 2), ("info", 4)])
+def test_level_and_the_ready_line_at_every_level(make_proxy, mail1, level, lines):
+    proxy = make_proxy({"mail": mail1, "down": {"address": "127.0.0.1:1", "tls": "none"}},
+                       users=[{"match": "u1", "backend": "mail"}, {"match": "*", "backend": "down"}],
+                       log={"level": level})
+    with proxy.client() as client:
+        client.login("u2", "x").no("UNAVAILABLE")
+        client.login("u1", mail1.users["u1"]).ok()
+        client.logout()
+    process.wait_for(lambda: len(proxy.events()) >= lines, "the lines")
+    told = [row["msg"] for row in proxy.events()
+            if row["msg"] in ("ready", "sign-in failed", "sign-in", "session end")]
+    assert told == ["ready", "sign-in failed", "sign-in", "session end"][:lines]
 
 
 def test_json(make_proxy, mail1):
