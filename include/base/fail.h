@@ -53,6 +53,9 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 		"[UNAVAILABLE] Server did not answer in time")                                     \
 	X(FAIL_SERVER_LEFT, "server-left", SERVER, "[UNAVAILABLE] Server closed the connection")   \
 	X(FAIL_SERVER_IO, "server-io", SERVER, "[UNAVAILABLE] Server closed the connection")       \
+	X(FAIL_SERVER_CHANGED, "server-changed", SERVER,                                           \
+		"[UNAVAILABLE] Server has changed, please connect again")                          \
+	X(FAIL_SIGNED_OUT, "signed-out", SERVER, "[UNAVAILABLE] Please sign in again")             \
 	X(FAIL_STALE, "pool-stale", PROXY, NULL)                                                   \
 	X(FAIL_POOL_IDLE, "pool-idle-timeout", NONE, NULL)                                         \
 	X(FAIL_POOL_AGE, "pool-lifetime", NONE, NULL)                                              \

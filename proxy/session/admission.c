@@ -24,6 +24,7 @@ static const struct loan_events loan_events = {
 	.on_ready = on_ready,
 	.on_refused = on_refused,
 	.on_failed = on_loan_failed,
+	.on_wanted = session_wanted,
 };
 
 void session_forget_user(struct session *s)
@@ -36,6 +37,7 @@ void session_forget_user(struct session *s)
 	s->user = NULL;
 	free(s->refusal);
 	s->refusal = NULL;
+	credentials_drop(&s->credentials);
 	if (s->has_route) {
 		route_finish(&s->route);
 		s->has_route = false;
@@ -111,16 +113,18 @@ void session_on_movable(void *owner)
 	h->carry(h->owner, home, parcel);
 }
 
-static void ask_pool(struct session *s)
+struct pool_request session_request(const struct session *s, struct span enabled)
 {
 	const struct config_backend *server = &session_config(s)->backends[s->route.backend];
-	struct pool_request request = {
+	return (struct pool_request){
 		.server = server,
 		.tls = s->generation->backend_tls[s->route.backend],
 		.limits = &session_config(s)->limits,
 		.login = span_str(s->route.login),
 		.is_secure = stream_is_tls(client_stream(s->client)),
-		.credentials = client_credentials(s->client),
+		.is_proved = s->tracker != NULL,
+		.enabled = enabled,
+		.credentials = &s->credentials,
 		.identity =
 			{
 				.session_id = s->id,
@@ -130,6 +134,36 @@ static void ask_pool(struct session *s)
 				.proxy_port = s->local.port,
 			},
 	};
+}
+
+/* The credential is good. capabilities is what the server lists for this user. */
+static void admit_to_link(struct session *s, struct span capabilities)
+{
+	unsigned most = session_config(s)->limits.sessions_per_user;
+	/* Counted only now: strangers with wrong passwords must not use up a user's sessions. */
+	enum fail why = guard_enter_user(s->host->guard, span_str(s->user), most);
+	if (why == FAIL_NONE) {
+		s->is_user_counted = true;
+		session_link(s, capabilities);
+		return;
+	}
+	if (s->loan != NULL) {
+		loan_return(&s->loan, NULL, why);
+	}
+	refuse_with(s, why, "");
+}
+
+static void ask_pool(struct session *s)
+{
+	struct pool_request request = session_request(s, (struct span){0});
+	const char *known = pool_known(s->host->pool, &request);
+	if (known != NULL) {
+		/* The server proved this credential not long ago: it will be asked for a connection when
+		 * the first command needs one (POOLING.md section 3a). */
+		s->is_reused = true;
+		admit_to_link(s, span_str(known));
+		return;
+	}
 	s->loan = pool_borrow(s->host->pool, &request, &loan_events, s);
 	if (loan_is_ready(s->loan)) {
 		on_ready(s);
@@ -155,22 +189,15 @@ void session_admit(struct session *s)
 		refuse_credential(s, span_str(fail_client_text(FAIL_NO_ROUTE)));
 		return;
 	}
+	credentials_move(&s->credentials, credentials);
 	ask_pool(s);
 }
 
 static void on_ready(void *owner)
 {
 	struct session *s = owner;
-	unsigned most = session_config(s)->limits.sessions_per_user;
-	/* Counted only now: strangers with wrong passwords must not use up a user's sessions. */
-	enum fail why = guard_enter_user(s->host->guard, span_str(s->user), most);
-	if (why != FAIL_NONE) {
-		loan_return(&s->loan, NULL, why);
-		refuse_with(s, why, "");
-		return;
-	}
-	s->is_user_counted = true;
-	session_link(s);
+	s->is_reused = loan_is_reused(s->loan);
+	admit_to_link(s, loan_capabilities(s->loan));
 }
 
 static void on_refused(void *owner, struct span text, bool is_wrong_credential)

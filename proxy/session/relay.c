@@ -31,9 +31,10 @@ static struct tracker_sink relay_sink(struct session *s)
 	return (struct tracker_sink){.owner = s, .to_client = to_client, .to_server = to_server};
 }
 
+/* s may be NULL: not attached. */
 static bool is_full(const struct stream *s)
 {
-	return stream_pending(s) > STREAM_HIGH_WATER;
+	return s != NULL && stream_pending(s) > STREAM_HIGH_WATER;
 }
 
 bool session_can_end_now(const struct session *s)
@@ -41,10 +42,12 @@ bool session_can_end_now(const struct session *s)
 	return tracker_is_quiet(s->tracker) || tracker_is_idling(s->tracker);
 }
 
-static void end_if_draining(struct session *s)
+static void after_pump(struct session *s)
 {
 	if (client_state(s->client) == CLIENT_DRAINING && session_can_end_now(s)) {
 		session_end(s, FAIL_SHUTDOWN, "");
+	} else {
+		session_give_back_if_quiet(s);
 	}
 }
 
@@ -64,17 +67,20 @@ size_t session_client_data(void *owner, struct span in)
 	case TRACKER_FAILED:
 		session_end(s, tracker_failure(s->tracker), "");
 		return given;
+	case TRACKER_ATTACH:
+		stream_pause(client_stream(s->client));
+		session_attach(s);
+		break;
 	case TRACKER_MORE:
 	case TRACKER_BLOCKED:
 	case TRACKER_UNBLOCKED:
 	case TRACKER_SERVER_BYE:
-	case TRACKER_ATTACH: /* never: the connection stays for the session's life */
 		break;
 	}
 	if (is_full(s->server) || is_full(client_stream(s->client))) {
 		stream_pause(client_stream(s->client));
 	}
-	end_if_draining(s);
+	after_pump(s);
 	return s->is_ended ? given : given - in.n;
 }
 
@@ -89,10 +95,13 @@ static void resume_client(struct session *s)
 void session_client_drained(void *owner)
 {
 	struct session *s = owner;
-	if (!s->is_ended) {
-		stream_resume(s->server);
-		resume_client(s);
+	if (s->is_ended) {
+		return;
 	}
+	if (s->server != NULL) {
+		stream_resume(s->server);
+	}
+	resume_client(s);
 }
 
 static size_t on_server_data(void *owner, struct span in)
@@ -123,7 +132,7 @@ static size_t on_server_data(void *owner, struct span in)
 	if (is_full(client_stream(s->client))) {
 		stream_pause(s->server);
 	}
-	end_if_draining(s);
+	after_pump(s);
 	return given;
 }
 
@@ -159,34 +168,43 @@ static const struct stream_events server_events = {
 	.on_closed = on_unexpected,
 };
 
-static void answer_signin(struct session *s, struct capability_policy policy)
+static void answer_signin(
+	struct session *s, struct capability_policy policy, struct span capabilities)
 {
 	struct buf list;
 	buf_init(&list, (size_t)2 * CAPABILITY_LIST_MAX);
-	bool fits = capability_write_session(&list, &policy, loan_capabilities(s->loan));
+	bool fits = capability_write_session(&list, &policy, capabilities);
 	assert(fits);
 	(void)fits;
 	client_accept(s->client, buf_peek(&list), "Logged in");
 	buf_finish(&list);
 }
 
-void session_link(struct session *s)
+void session_use_loan(struct session *s)
+{
+	s->server = loan_stream(s->loan);
+	stream_set_owner(s->server, &server_events, s);
+	stream_resume(s->server);
+}
+
+void session_link(struct session *s, struct span capabilities)
 {
 	const struct config *c = session_config(s);
 	struct capability_policy policy = {
 		.hide = (const char *const *)c->hide, .hide_count = c->hide_count};
-	s->server = loan_stream(s->loan);
+	bool is_attached = s->loan != NULL;
 	s->tracker = tracker_create(&(struct tracker_options){
 		.capabilities = policy,
-		.server_capabilities = loan_capabilities(s->loan),
+		.server_capabilities = capabilities,
 		.max_line = c->limits.line,
-		.proxy_tag = loan_proxy_tag(s->loan),
-		.is_attached = true,
-		.enabled = loan_enabled(s->loan),
+		.is_attached = is_attached,
+		.proxy_tag = is_attached ? loan_proxy_tag(s->loan) : NULL,
+		.enabled = is_attached ? loan_enabled(s->loan) : (struct span){0},
 	});
-	stream_set_owner(s->server, &server_events, s);
-	answer_signin(s, policy);
-	stream_resume(s->server);
+	answer_signin(s, policy, capabilities);
+	if (is_attached) {
+		session_use_loan(s);
+	}
 	s->linked_ms = net_loop_now(s->host->loop);
 	s->active_ms = s->linked_ms;
 	net_loop_arm(s->host->loop, &s->timer, c->limits.idle_timeout);
@@ -194,6 +212,6 @@ void session_link(struct session *s)
 	session_log_signin(s);
 	if (s->host->is_draining) {
 		client_drain(s->client);
-		end_if_draining(s);
 	}
+	after_pump(s);
 }

@@ -36,7 +36,7 @@ void session_log_signin(const struct session *s)
 	add_user(&line, s);
 	log_str(&line, "mechanism", mechanism_name(s->mechanism));
 	log_str(&line, "tls", stream_is_tls(stream) ? stream_tls_version(stream) : "none");
-	log_str(&line, "connection", loan_is_reused(s->loan) ? "pooled" : "new");
+	log_str(&line, "connection", s->is_reused ? "pooled" : "new");
 	log_number(&line, "worker", s->host->worker);
 	log_number(&line, "ms", since(s, s->asked_ms));
 	log_end(&line);

@@ -27,6 +27,7 @@ static struct session *make_session(
 	s->generation = generation;
 	s->listener = listener;
 	wheel_timer_init(&s->timer, on_timer, s);
+	wheel_timer_init(&s->quiet, session_on_quiet, s);
 	list_push_back(&h->sessions, &s->node);
 	return s;
 }
@@ -182,33 +183,6 @@ struct session_parcel *session_parcel_of(struct list_node *node)
 	return LIST_OBJECT(node, struct session_parcel, node);
 }
 
-/* Ends that leave the server connection in a known state: the tracker decides the rest. */
-static bool may_park_after(const struct session *s, enum fail why)
-{
-	switch (why) {
-	case FAIL_LOGOUT:
-	case FAIL_CLIENT_LEFT:
-	case FAIL_CLIENT_IO:
-	case FAIL_CLIENT_TLS:
-	case FAIL_IDLE_TIMEOUT:
-	case FAIL_SHUTDOWN:
-		return !s->has_server_bye;
-	default:
-		return false;
-	}
-}
-
-static const char *give_back(struct session *s, enum fail why)
-{
-	s->server = NULL;
-	if (!may_park_after(s, why)) {
-		tracker_destroy(&s->tracker);
-	}
-	const char *not_parked = loan_return(&s->loan, &s->tracker, why);
-	tracker_destroy(&s->tracker);
-	return not_parked;
-}
-
 void session_end(struct session *s, enum fail why, const char *detail)
 {
 	if (s->is_ended) {
@@ -216,6 +190,7 @@ void session_end(struct session *s, enum fail why, const char *detail)
 	}
 	s->is_ended = true;
 	net_loop_disarm(s->host->loop, &s->timer);
+	net_loop_disarm(s->host->loop, &s->quiet);
 	const char *not_parked = NULL;
 	if (s->tracker != NULL) {
 		bool is_told = why == FAIL_LOGOUT || s->has_server_bye ||
@@ -223,7 +198,7 @@ void session_end(struct session *s, enum fail why, const char *detail)
 		if (!is_told && tracker_can_interject(s->tracker)) {
 			client_say_bye(s->client, why);
 		}
-		not_parked = give_back(s, why);
+		not_parked = session_return_loan(s, why);
 	} else {
 		loan_cancel(&s->loan);
 	}

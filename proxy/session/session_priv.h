@@ -18,18 +18,24 @@ struct session {
 	struct generation *generation;
 	size_t listener; /* index into the generation's configuration */
 	struct client *client;
-	struct loan *loan;        /* asked for, or linked */
-	struct stream *server;    /* linked: the loan's stream */
+	struct loan *loan;        /* asked for, or attached */
+	struct stream *server;    /* attached: the loan's stream */
 	struct tracker *tracker;  /* linked */
 	struct wheel_timer timer; /* linked: idle time-out; refused: when to say so */
-	char *refusal;            /* what to say then */
-	char *user;               /* as the client wrote it; NULL before the first sign-in */
+	struct wheel_timer quiet; /* attached: when to look whether the connection can go back */
+	/* Proved by the server; kept for as long as the session lives, because each new attachment may
+	 * need a new connection. */
+	struct credentials credentials;
+	char *refusal; /* what to say then */
+	char *user;    /* as the client wrote it; NULL before the first sign-in */
 	struct route route;
 	enum mechanism mechanism;
 	bool has_route;
 	bool is_user_counted; /* in the guard */
 	bool is_ended;        /* session_end was called; only on_closed is awaited */
 	bool has_server_bye;  /* the server said BYE, and the client has read it */
+	bool is_wanted;       /* somebody waits for the connection that we hold */
+	bool is_reused;       /* the sign-in was answered without asking the server */
 	uint64_t accepted_ms, asked_ms, linked_ms, active_ms;
 	uint64_t bytes_to_client, bytes_to_server;
 	struct stream_name peer, local;
@@ -62,8 +68,19 @@ void session_refuse(struct session *s, struct span text); /* now; the client may
 void session_forget_user(struct session *s);
 void session_on_movable(void *owner);
 
-/* relay.c: linked. */
-void session_link(struct session *s);
+/* What the pool needs to know for a connection of this user, of the given class. */
+struct pool_request session_request(const struct session *s, struct span enabled);
+
+/* attach.c: between two commands a linked session may do without a server connection. */
+void session_attach(struct session *s); /* TRACKER_ATTACH: asks for one */
+void session_give_back_if_quiet(struct session *s);
+void session_wanted(void *owner);
+void session_on_quiet(void *owner); /* the timer `quiet` */
+const char *session_return_loan(struct session *s, enum fail why);
+
+/* relay.c: linked. capabilities is what the server lists for this user. */
+void session_link(struct session *s, struct span capabilities);
+void session_use_loan(struct session *s); /* the loan is ready: its stream is ours */
 size_t session_client_data(void *owner, struct span in);
 void session_client_drained(void *owner);
 bool session_can_end_now(const struct session *s); /* draining: nothing would be cut */
