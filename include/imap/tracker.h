@@ -159,8 +159,11 @@ struct span tracker_enabled(const struct tracker *t);
  */
 bool tracker_has_implicit_condstore(const struct tracker *t);
 
-/* True when a connection of this class may be attached: it has all that the client was told is enabled,
- * and nothing but what is wanted (it may have less of what a waiting ENABLE asks for). */
+/*
+ * True when a connection of this class may be attached: it has all that the client was told is enabled
+ * (CONDSTORE that was only used was not told), and nothing but what is wanted. It may have less of what
+ * a waiting ENABLE asks for.
+ */
 bool tracker_can_attach(const struct tracker *t, struct span enabled);
 
 /*

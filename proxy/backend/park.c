@@ -69,12 +69,29 @@ static bool has_unselect(const struct backend *b)
 	return capability_has(list, "UNSELECT") || capability_has(list, "IMAP4rev2");
 }
 
+/*
+ * The connection is of this class now; why it cannot be kept, or NULL. CONDSTORE that was only used will
+ * be enabled in truth; a server that does not list it would answer OK and have nothing (Courier).
+ */
+static const char *take_class(struct backend *b, struct span class, bool must_enable)
+{
+	struct span list = span_str(b->capabilities);
+	if (must_enable && !capability_has(list, "CONDSTORE") && !capability_has(list, "QRESYNC")) {
+		return "condstore";
+	}
+	/* What is enabled stays enabled: a class without it is not this connection's. */
+	bool is_taken =
+		enabled_covers(class, buf_peek(&b->enabled)) && enabled_add(&b->enabled, class);
+	return is_taken ? NULL : "class";
+}
+
 /* Everything in flight has ended: now our own command. */
 static void begin_scrub(struct backend *b)
 {
+	bool must_enable = tracker_has_implicit_condstore(b->tracker);
 	const char *objection = tracker_dirt(b->tracker);
-	if (objection == NULL && !enabled_add(&b->enabled, tracker_enabled(b->tracker))) {
-		objection = "class";
+	if (objection == NULL) {
+		objection = take_class(b, tracker_enabled(b->tracker), must_enable);
 	}
 	if (objection != NULL) {
 		give_up(b, FAIL_NOT_REUSABLE, objection);
@@ -84,8 +101,7 @@ static void begin_scrub(struct backend *b)
 	buf_init(&out, BACKEND_OUT_MAX);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
 	bool can = scrub_begin(b->scrub, b->tag, tracker_selected(b->tracker),
-		tracker_mailbox(b->tracker), has_unselect(b),
-		tracker_has_implicit_condstore(b->tracker), &out);
+		tracker_mailbox(b->tracker), has_unselect(b), must_enable, &out);
 	tracker_destroy(&b->tracker);
 	if (!can) {
 		buf_finish(&out);
@@ -146,13 +162,11 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 {
 	assert(b->state == BACKEND_LENT);
 	const char *objection = pool_objection(b);
-	/* Perhaps it was only used, and servers differ in what they take for that: it is made true. */
+	/* Perhaps it was only used: the class does not say. */
 	bool must_enable = enabled_has(enabled, "CONDSTORE") &&
 			   !enabled_has(buf_peek(&b->enabled), "CONDSTORE");
-	/* What is enabled stays enabled: a class without it is not this connection's. */
-	if (objection == NULL && (!enabled_covers(enabled, buf_peek(&b->enabled)) ||
-					 !enabled_add(&b->enabled, enabled))) {
-		objection = "class";
+	if (objection == NULL) {
+		objection = take_class(b, enabled, must_enable);
 	}
 	if (objection != NULL) {
 		give_up(b, FAIL_NOT_REUSABLE, objection);

@@ -46,10 +46,21 @@ void tracker_forget_waiting(struct tracker *t)
 	t->refusal = NULL;
 }
 
+/* A server without CONDSTORE, whose client used it all the same, will never have it. */
+static bool has_what_was_told(const struct tracker *t, struct span enabled)
+{
+	struct buf all;
+	enabled_init(&all);
+	bool added = enabled_add(&all, enabled) &&
+		     (!t->is_condstore_implicit || enabled_add(&all, span_str("CONDSTORE")));
+	bool has_all = added && enabled_covers(buf_peek(&all), buf_peek(&t->enabled));
+	buf_finish(&all);
+	return has_all;
+}
+
 bool tracker_can_attach(const struct tracker *t, struct span enabled)
 {
-	return enabled_covers(enabled, buf_peek(&t->enabled)) &&
-	       enabled_covers(tracker_enabled(t), enabled);
+	return has_what_was_told(t, enabled) && enabled_covers(tracker_enabled(t), enabled);
 }
 
 void tracker_attach(struct tracker *t, struct span enabled, struct span server_capabilities,

@@ -120,6 +120,7 @@ static void test_parked_in_their_class(void **state)
 		{"a STATUS INBOX (HIGHESTMODSEQ)\r\n", "a OK done\r\n", "STATUS ENABLE "},
 	};
 	struct pool_rig *r = *state;
+	r->fake.capabilities = "IMAP4rev1 AUTH=PLAIN SASL-IR ID UNSELECT ENABLE CONDSTORE";
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char verbs[128];
 		fake_answer_with(
@@ -136,10 +137,16 @@ static void test_parked_in_their_class(void **state)
 static void test_no_class_without_enable(void **state)
 {
 	struct pool_rig *r = *state;
+	/* Courier says OK to an ENABLE of what it has not. */
+	live(r, "a STATUS INBOX (HIGHESTMODSEQ)\r\n", "a OK done\r\n");
+	assert_int_equal(pool_rig_alive(r), 0);
+	assert_true(fake_has_heard(newest(r), "ID AUTHENTICATE STATUS "));
+	r->fake.capabilities = "IMAP4rev1 AUTH=PLAIN SASL-IR ID UNSELECT QRESYNC";
 	fake_answer(&r->fake, "ENABLE", "BAD Unknown command");
 	live(r, "a STATUS INBOX (HIGHESTMODSEQ)\r\n", "a OK done\r\n");
 	assert_int_equal(pool_rig_alive(r), 0);
-	assert_int_equal(counted(r, COUNTER_POOL_DISCARDED), 1);
+	assert_true(fake_has_heard(newest(r), "ID AUTHENTICATE STATUS ENABLE "));
+	assert_int_equal(counted(r, COUNTER_POOL_DISCARDED), 2);
 }
 
 /* L1: what cannot be taken back is not kept. */

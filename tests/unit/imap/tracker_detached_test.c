@@ -224,6 +224,14 @@ static void detach(void **state)
 			.to_client = "1 OK\r\n* ENABLED CONDSTORE\r\n2 OK ENABLE completed.\r\n"
 				     "* ENABLED CONDSTORE\r\n4 OK ENABLE completed.\r\n3 OK\r\n",
 			.enabled = "CONDSTORE"},
+		{"a server without it can go on",
+			{"C:1 STATUS x (HIGHESTMODSEQ)\r\n2 ENABLE METADATA\r\n",
+				"S:* ENABLED METADATA\r\n1 OK\r\n2 OK\r\n", "D",
+				"C:3 NAMESPACE\r\n", "W:CONDSTORE METADATA", "A:METADATA"},
+			.to_server = "1 STATUS x (HIGHESTMODSEQ)\r\n2 ENABLE METADATA\r\n"
+				     "3 NAMESPACE\r\n",
+			.to_client = "* ENABLED METADATA\r\n1 OK\r\n2 OK\r\n",
+			.enabled = "METADATA", .is_open = true},
 		{"until then it is not", {"C:1 STATUS x (HIGHESTMODSEQ)\r\n", "S:1 OK\r\n", "D"},
 			.to_server = "1 STATUS x (HIGHESTMODSEQ)\r\n", .to_client = "1 OK\r\n",
 			.enabled = "CONDSTORE", .is_implicit = true},
