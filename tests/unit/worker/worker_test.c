@@ -240,7 +240,7 @@ static void test_everybody_gets_home(void **state)
 			char text[128];
 			call(f, &p[i]);
 			snprintf(text, sizeof text,
-				"a LOGIN user%d right\r\nb NOOP\r\nc LOGOUT\r\n", i % 12);
+				"a LOGIN user%d right\r\nb NAMESPACE\r\nc LOGOUT\r\n", i % 12);
 			peer_say(&p[i], text);
 		}
 		for (int i = 0; i < CALLERS; i++) {
@@ -272,7 +272,7 @@ static void churn(struct factory *f, int rounds)
 		} else {
 			call(f, &p[i]);
 			is_there[i] = true;
-			snprintf(text, sizeof text, "a LOGIN user%d %s\r\nb NOOP\r\n%s",
+			snprintf(text, sizeof text, "a LOGIN user%d %s\r\nb NAMESPACE\r\n%s",
 				rand() % 12, rand() % 5 == 0 ? "wrong" : "right",
 				rand() % 2 == 0 ? "c LOGOUT\r\n" : "");
 			peer_say(&p[i], text);
@@ -303,7 +303,7 @@ static void test_reloads_while_clients_come_and_go(void **state)
 	/* And it still works. */
 	struct peer p;
 	call(f, &p);
-	peer_say(&p, "a LOGIN user1 right\r\nb NOOP\r\n");
+	peer_say(&p, "a LOGIN user1 right\r\nb NAMESPACE\r\n");
 	hear(f, &p, "b OK done\r\n");
 	finish(f, &p);
 }
@@ -318,7 +318,8 @@ static void test_ends_while_clients_come_and_go(void **state)
 		for (int i = 0; i < CALLERS; i++) {
 			char text[128];
 			call(f, &p[i]);
-			snprintf(text, sizeof text, "a LOGIN user%d right\r\nb NOOP\r\n", i % 12);
+			snprintf(text, sizeof text, "a LOGIN user%d right\r\nb NAMESPACE\r\n",
+				i % 12);
 			peer_say(&p[i], text);
 			looper_spin(&f->looper, rand() % 3);
 		}
