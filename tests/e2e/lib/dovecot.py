@@ -4,7 +4,6 @@ import base64
 import os
 import re
 import subprocess
-import time
 
 from . import accounts, process
 from .imap import Client
@@ -200,7 +199,7 @@ class Dovecot:
         os.chmod(path + ".new", 0o644)
         # Dovecot re-reads the file when its time stamp differs, in seconds: make it differ.
         self._stamp += 2
-        now = time.time()
+        now = os.stat(path + ".new").st_mtime
         os.utime(path + ".new", (now, now - 100000 + self._stamp))
         os.rename(path + ".new", path)
 
@@ -213,11 +212,15 @@ class Dovecot:
         return "{PLAIN.b64}" + base64.b64encode(password.encode()).decode()
 
     def set_password(self, user, password):
+        """Returns when the server knows: it looks at its file once a second at most."""
         self.users[user] = password
         self._write_users()
-        # It looks at the file once in a second at most: the second of the change must be over.
-        changed = int(time.time())
-        process.wait_for(lambda: int(time.time()) > changed, "the clock goes on")
+
+        def is_known():
+            with self.client() as client:
+                return client.login(user, password).status == "OK"
+
+        process.wait_for(is_known, "the server takes the new password", interval=0.2)
 
     # mail
 
@@ -259,12 +262,6 @@ class Dovecot:
         """Login lines of one user since a mark, after everything already done has been logged."""
         self.settle()
         return [line for line in self.since(mark) if f" Login: user=<{user}>" in line]
-
-    def signed_in(self, mark=0):
-        """The names of all who signed in since a mark."""
-        self.settle()
-        names = re.findall(r" Login: user=<([^>]*)>", "\n".join(self.since(mark)))
-        return [name for name in names if name != "settle"]
 
     def failures(self, mark=0):
         self.settle()
