@@ -10,12 +10,18 @@
  * Parked connections are found by server, login, proof of the credential, and class: what is enabled on
  * them (imap/enabled). Nobody gets a connection of another class than he asked for.
  *
+ * Limits: a user has at most pool.max_per_user connections at a server, and a server at most
+ * backends.max_connections from all workers together, on their way or on their way out included. A loan
+ * that finds no room waits in the order of its user (queue.c tells more), never longer than
+ * pool.queue_timeout.
+ *
  * A connection's state is the list it is in (backend_state below); one function makes every move, so
  * the numbers shown to an operator are list lengths.
  */
 #ifndef IMAPMUX_BACKEND_POOL_H
 #define IMAPMUX_BACKEND_POOL_H
 
+#include "backend/budget.h"
 #include "base/counter.h"
 #include "base/fail.h"
 #include "config/config.h"
@@ -43,7 +49,7 @@ enum backend_state {
 	BACKEND_LENT,      /* a session owns the stream */
 	BACKEND_SCRUBBING, /* being drained and cleaned, or checked before it is lent */
 	BACKEND_PARKED,    /* signed in, clean, waiting for the same user */
-	BACKEND_CLOSING,   /* on_closed follows */
+	BACKEND_CLOSING,   /* LOGOUT is on its way, or on_closed follows */
 	BACKEND_STATE_COUNT
 };
 
@@ -60,7 +66,10 @@ struct loan_events {
 	void (*on_ready)(void *owner); /* as if pool_borrow had said ready */
 	/* The server said NO. text is for the client (imap/signin.h). */
 	void (*on_refused)(void *owner, struct span text, bool is_wrong_credential);
-	/* No connection could be had, or it broke before it was ready. detail is for the log. */
+	/*
+	 * No connection could be had, or it broke before it was ready; FAIL_QUEUE_USER or
+	 * FAIL_QUEUE_SERVER: none was free for pool.queue_timeout. detail is for the log.
+	 */
 	void (*on_failed)(void *owner, enum fail why, const char *detail);
 	/* Of a ready loan, any number of times; may be NULL: somebody waits for a connection of this
 	 * user or at this server. Who can give his back should, as soon as he can. */
@@ -82,7 +91,8 @@ struct pool_request {
 	struct signin_identity identity; /* strings must live until the loan is ready or over */
 };
 
-struct pool *pool_create(struct net_loop *loop, struct counters *counters);
+/* The budget is shared by the pools of all workers and outlives them. */
+struct pool *pool_create(struct net_loop *loop, struct counters *counters, struct budget *budget);
 
 /*
  * New settings and servers: connections to servers that changed or went are closed if they are parked, and
@@ -90,6 +100,14 @@ struct pool *pool_create(struct net_loop *loop, struct counters *counters);
  * workers: how many share max_idle.
  */
 void pool_configure(struct pool *p, const struct config *c, unsigned workers);
+
+/*
+ * Somebody here waits for a connection to a server, and other workers hold some: on_scarce comes, from the
+ * loop, again and again while it is so. Each of the others should be told by pool_make_room, which
+ * closes what is parked for whoever waits there, and asks its sessions (on_wanted).
+ */
+void pool_on_scarce(struct pool *p, void (*on_scarce)(void *owner), void *owner);
+void pool_make_room(struct pool *p);
 
 /* Closes all that is parked or being cleaned, and parks nothing more. */
 void pool_drain(struct pool *p);

@@ -27,6 +27,13 @@ void proof_init(void);
 struct proof proof_of(bool is_secure, struct span server, struct span login,
 	const struct credentials *credentials);
 
+/*
+ * Digest of the password alone (with server and login): tells whether two sign-ins of a user, over TLS and
+ * in clear or by two names of his, used the same one. Proves nothing by itself.
+ */
+struct proof proof_of_password(
+	struct span server, struct span login, const struct credentials *credentials);
+
 bool proof_equal(const struct proof *a, const struct proof *b);
 
 #endif

@@ -20,6 +20,19 @@
 	X(BACKEND_DIAL_FAILURES, "backend_dial_failures", "Connections to servers that failed")    \
 	X(POOL_HITS, "pool_hits", "Sign-ins answered from a parked connection")                    \
 	X(POOL_MISSES, "pool_misses", "Sign-ins that needed a new connection")                     \
+	X(POOL_HITS_ENABLED, "pool_hits_enabled",                                                  \
+		"Of the hits: with something enabled on the connection")                           \
+	X(POOL_KNOWN, "pool_known", "Sign-ins answered by a proof, without a connection")          \
+	X(POOL_MISS_UNPROVED, "pool_miss_unproved", "Misses: credential not proved before")        \
+	X(POOL_MISS_EXPIRED, "pool_miss_expired", "Misses: proof older than credential_ttl")       \
+	X(POOL_MISS_NONE, "pool_miss_none", "Misses: proved, but nothing parked")                  \
+	X(POOL_MISS_CLASS, "pool_miss_class", "Misses: parked only with other things enabled")     \
+	X(POOL_MISS_BROKEN, "pool_miss_broken", "Misses: the parked one was of no use any more")   \
+	X(POOL_ENABLES, "pool_enables", "ENABLE sent for a session before its connection is lent") \
+	X(POOL_WAITED, "pool_waited", "Sessions that had to wait for a connection")                \
+	X(POOL_WAIT_MS, "pool_wait_ms", "Milliseconds waited for connections, in all")             \
+	X(POOL_WAIT_TIMEOUTS, "pool_wait_timeouts", "Sessions that waited for queue_timeout")      \
+	X(POOL_PURGED, "pool_purged", "Proofs forgotten: refused, replaced, or flushed")           \
 	X(POOL_PARKED, "pool_parked", "Connections parked after a session")                        \
 	X(POOL_DISCARDED, "pool_discarded", "Connections closed instead of parked")                \
 	X(POOL_EVICTED, "pool_evicted", "Parked connections closed by age, idleness or caps")      \

@@ -51,6 +51,10 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 		"[UNAVAILABLE] Server is not available")                                           \
 	X(FAIL_SIGNIN_TIMEOUT, "server-signin-timeout", SERVER,                                    \
 		"[UNAVAILABLE] Server did not answer in time")                                     \
+	X(FAIL_QUEUE_USER, "queue-user", CLIENT,                                                   \
+		"[LIMIT] All connections of this user to the server are in use")                   \
+	X(FAIL_QUEUE_SERVER, "queue-server", PROXY,                                                \
+		"[LIMIT] All connections to the server are in use, try again later")               \
 	X(FAIL_SERVER_LEFT, "server-left", SERVER, "[UNAVAILABLE] Server closed the connection")   \
 	X(FAIL_SERVER_IO, "server-io", SERVER, "[UNAVAILABLE] Server closed the connection")       \
 	X(FAIL_SERVER_CHANGED, "server-changed", SERVER,                                           \
@@ -60,6 +64,7 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 	X(FAIL_POOL_IDLE, "pool-idle-timeout", NONE, NULL)                                         \
 	X(FAIL_POOL_AGE, "pool-lifetime", NONE, NULL)                                              \
 	X(FAIL_POOL_FULL, "pool-full", NONE, NULL)                                                 \
+	X(FAIL_POOL_WANTED, "pool-wanted", NONE, NULL)                                             \
 	X(FAIL_POOL_OFF, "pool-off", NONE, NULL)                                                   \
 	X(FAIL_POOL_UNEXPECTED, "pool-unexpected-bytes", SERVER, NULL)                             \
 	X(FAIL_NOT_REUSABLE, "not-reusable", NONE, NULL)                                           \

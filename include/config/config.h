@@ -52,6 +52,7 @@ struct config_backend {
 	char *server_name; /* checked and sent as SNI; defaults to the host of the address */
 	unsigned weight;   /* 0: takes no new users of a group */
 	bool send_id;
+	unsigned max_connections; /* of all workers; 0: no limit */
 };
 
 struct config_group {
@@ -74,7 +75,10 @@ struct config_rule {
 struct config_pool {
 	bool enabled;
 	uint64_t idle_timeout, max_lifetime, check_after, credential_ttl; /* ms */
+	uint64_t queue_timeout;                                           /* ms */
 	unsigned max_idle_per_user, max_idle;
+	unsigned max_per_user;    /* at one server; 0: no limit */
+	bool purge_on_new_secret; /* a password that the server proves ends the others */
 };
 
 struct config_limits {

@@ -16,6 +16,7 @@
 struct pool;
 struct session_parcel;
 struct guard;
+struct budget;
 
 /* What the sessions of one worker share. Owned by the worker, who fills in the public part. */
 struct session_host {
@@ -24,9 +25,13 @@ struct session_host {
 	struct generation
 		*generation;      /* what new sessions begin under; the host owns a reference */
 	struct guard *guard;      /* limits that count across workers; shared, thread-safe */
+	struct budget *budget;    /* connections to servers; shared, thread-safe */
 	unsigned worker, workers; /* this one's number, and how many there are */
 	/* Hands a parcel to another worker, who calls session_adopt. Takes it over, also on failure. */
 	void (*carry)(void *owner, unsigned worker, struct session_parcel *parcel);
+	/* A server allows no more connections, and other workers hold some: each of them should get
+	 * session_host_make_room. Comes again while it is so. */
+	void (*on_scarce)(void *owner);
 	/* The last session has ended while draining, and the pool is empty. */
 	void (*on_drained)(void *owner);
 	void *owner;
@@ -53,6 +58,9 @@ void session_host_drain(struct session_host *h);
 
 /* Ends every session now (BYE, no waiting). on_drained follows as above. */
 void session_host_stop(struct session_host *h);
+
+/* Another worker waits for connections to a server: what is not in use is closed, or given back soon. */
+void session_host_make_room(struct session_host *h);
 
 /* Frees the pool and the reference. Only after on_drained. */
 void session_host_finish(struct session_host *h);

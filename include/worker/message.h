@@ -5,6 +5,7 @@
  *	control -> worker   RENEW    here is a generation and where to listen; the first one begins the work
  *	                    DRAIN    stop listening, let the sessions come to their end
  *	                    STOP     stop listening, end the sessions now
+ *	worker -> worker    SCARCE   somebody waits here for a connection to a server: make room
  *	worker -> control   RENEWED  a RENEW was carried out
  *	                    ENDED    drained or stopped: the thread is about to end and may be joined
  *
@@ -22,6 +23,7 @@ enum message_kind {
 	MESSAGE_RENEW,
 	MESSAGE_DRAIN,
 	MESSAGE_STOP,
+	MESSAGE_SCARCE,
 	MESSAGE_RENEWED,
 	MESSAGE_ENDED,
 };
@@ -52,7 +54,7 @@ struct message {
  */
 struct message *message_renew(struct generation *g);
 
-/* A DRAIN or a STOP. */
+/* A DRAIN, a STOP or a SCARCE. */
 struct message *message_order(enum message_kind kind);
 
 /* A RENEWED or an ENDED of the given worker. */

@@ -14,6 +14,7 @@
 #ifndef IMAPMUX_WORKER_WORKER_H
 #define IMAPMUX_WORKER_WORKER_H
 
+#include "backend/budget.h"
 #include "base/counter.h"
 #include "client/guard.h"
 #include "net/inbox.h"
@@ -26,6 +27,7 @@ struct worker_options {
 	unsigned count;        /* how many workers there are, for the whole life of the process */
 	struct worker **all;   /* the workers by number; complete before the first is started */
 	struct guard *guard;   /* shared; outlives the workers */
+	struct budget *budget; /* the same */
 	struct inbox *control; /* where RENEWED and ENDED go; open until all have ended */
 };
 

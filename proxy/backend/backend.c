@@ -5,14 +5,14 @@
  * LENT again ... CLOSING by age.
  * Failure ways: whatever happens to the stream in a state goes to the file that owns the state.
  */
-#include "backend_priv.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backend/budget.h"
 #include "base/alloc.h"
 #include "base/sm.h"
+#include "user_priv.h"
 
 /* The drawing stands in backend/pool.h; pool_test.c holds both together. */
 static const struct sm_state states[BACKEND_STATE_COUNT] = {
@@ -32,7 +32,9 @@ static const struct sm_state states[BACKEND_STATE_COUNT] = {
 static void check_invariant(const struct backend *b)
 {
 	assert(b->node.list == &b->pool->states[b->state]);
-	assert((b->user_node.list != NULL) == (b->state == BACKEND_PARKED));
+	assert(b->server_node.list == &b->server->states[b->state]);
+	assert((b->user_node.list != NULL) ==
+		(b->capabilities != NULL && b->state != BACKEND_CLOSING));
 	assert(b->state == BACKEND_PARKED ? b->loan == NULL && b->tracker == NULL : true);
 	assert(b->state == BACKEND_LENT || b->state == BACKEND_ENABLING
 			? b->user != NULL && b->loan != NULL
@@ -46,10 +48,10 @@ void backend_move(struct backend *b, enum backend_state next)
 	sm_move(states, &b->state, (int)next);
 	list_remove(&b->node);
 	list_push_back(&b->pool->states[next], &b->node);
-	if (next != BACKEND_PARKED) {
-		list_remove(&b->user_node);
-		check_invariant(b);
-	}
+	list_remove(&b->server_node);
+	list_push_back(&b->server->states[next], &b->server_node);
+	user_moved(b);
+	check_invariant(b);
 }
 
 static void on_timer(void *owner)
@@ -70,11 +72,11 @@ static void on_timer(void *owner)
 		counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
 		backend_close(b, backend_is_too_old(b) ? FAIL_POOL_AGE : FAIL_POOL_IDLE);
 		break;
-	case BACKEND_DIALING:
-		backend_dial(b);
-		break;
-	case BACKEND_LENT:
 	case BACKEND_CLOSING:
+		stream_close(b->stream, 0); /* it has not said its goodbye */
+		break;
+	case BACKEND_DIALING:
+	case BACKEND_LENT:
 	case BACKEND_STATE_COUNT:
 		break;
 	}
@@ -88,10 +90,12 @@ static void make_tag(struct backend *b)
 	snprintf(b->tag, sizeof b->tag, "P%016llx.", (unsigned long long)random);
 }
 
-struct backend *backend_create(struct pool *p, struct loan *l)
+struct backend *backend_create(struct pool_server *s, struct loan *l)
 {
+	struct pool *p = s->pool;
 	struct backend *b = xcalloc(1, sizeof *b);
 	b->pool = p;
+	b->server = server_ref(s);
 	b->loan = l;
 	b->state = BACKEND_DIALING;
 	b->created_ms = net_loop_now(p->loop);
@@ -99,6 +103,10 @@ struct backend *backend_create(struct pool *p, struct loan *l)
 	wheel_timer_init(&b->timer, on_timer, b);
 	make_tag(b);
 	list_push_back(&p->states[BACKEND_DIALING], &b->node);
+	list_push_back(&s->states[BACKEND_DIALING], &b->server_node);
+	if (l != NULL) {
+		user_take(b, l);
+	}
 	check_invariant(b);
 	return b;
 }
@@ -106,10 +114,20 @@ struct backend *backend_create(struct pool *p, struct loan *l)
 static void backend_free(struct backend *b)
 {
 	struct pool *p = b->pool;
+	struct pool_server *s = b->server;
 	assert(b->state == BACKEND_CLOSING);
+	net_loop_disarm(p->loop, &b->timer);
 	list_remove(&b->node);
+	list_remove(&b->server_node);
+	budget_give(s->place);
+	s->leaving -= b->is_leaving ? 1 : 0;
+	user_left(b);
+	server_unref(s);
+	queue_wake(p, NULL);
 	buf_finish(&b->enabled);
 	free(b->capabilities);
+	secret_wipe(&b->proof, sizeof b->proof);
+	secret_wipe(&b->secret, sizeof b->secret);
 	free(b);
 	if (pool_is_empty(p) && p->on_empty != NULL) {
 		/* Not from here: a dial that is given up ends inside its owner's call. */
@@ -145,6 +163,13 @@ static void log_close(const struct backend *b, enum fail why)
 	log_end(&line);
 }
 
+/* Between commands a goodbye is possible: the server's log then shows a clean end. */
+static void say_goodbye(struct backend *b)
+{
+	stream_write(b->stream, span_str(b->tag));
+	stream_write(b->stream, span_str("Z LOGOUT\r\n"));
+}
+
 void backend_close(struct backend *b, enum fail why)
 {
 	if (b->state == BACKEND_CLOSING) {
@@ -152,20 +177,33 @@ void backend_close(struct backend *b, enum fail why)
 	}
 	log_close(b, why);
 	if (b->state == BACKEND_PARKED && fail_side(why) != FAIL_SIDE_SERVER) {
-		/* Between commands a goodbye is possible: the server's log then shows a clean end. */
-		stream_write(b->stream, span_str(b->tag));
-		stream_write(b->stream, span_str("Z LOGOUT\r\n"));
+		say_goodbye(b);
 	}
 	drop_helpers(b);
 	b->loan = NULL;
 	backend_move(b, BACKEND_CLOSING);
-	pool_user_detach(b);
 	if (b->stream != NULL) {
 		stream_set_owner(b->stream, &backend_stream_events, b);
 		stream_close(b->stream, POOL_LINGER_MS);
 	} else {
 		backend_free(b);
 	}
+}
+
+void backend_evict(struct backend *b)
+{
+	assert(b->state == BACKEND_PARKED);
+	counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
+	log_close(b, FAIL_POOL_WANTED);
+	say_goodbye(b);
+	drop_helpers(b);
+	/* The server counts it until it has read the goodbye, and would refuse the one that comes in its
+	 * place: its end of the stream is waited for. */
+	b->is_leaving = true;
+	b->server->leaving++;
+	b->user->leaving++;
+	backend_move(b, BACKEND_CLOSING);
+	net_loop_arm(b->pool->loop, &b->timer, POOL_LINGER_MS);
 }
 
 void backend_write(struct backend *b, struct buf *out)
@@ -191,7 +229,7 @@ static size_t on_data(void *owner, struct span in)
 		return backend_scrub_data(b, in);
 	case BACKEND_PARKED:
 		/* BYE, or anything else that nobody asked for: the user was kicked, locked, moved. */
-		pool_user_drop(b, FAIL_POOL_UNEXPECTED);
+		known_drop_user(b, FAIL_POOL_UNEXPECTED);
 		backend_close(b, FAIL_POOL_UNEXPECTED);
 		return in.n;
 	case BACKEND_DIALING:
@@ -217,10 +255,12 @@ static void on_broken(struct backend *b, enum fail why, const char *detail)
 	case BACKEND_SCRUBBING:
 		backend_scrub_broken(b, why);
 		break;
+	case BACKEND_CLOSING:
+		stream_close(b->stream, 0); /* the end that was waited for */
+		break;
 	case BACKEND_PARKED:
 	case BACKEND_LENT:
 	case BACKEND_DIALING:
-	case BACKEND_CLOSING:
 	case BACKEND_STATE_COUNT:
 		backend_close(b, why);
 		break;

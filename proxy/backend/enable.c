@@ -29,6 +29,7 @@ void backend_enable(struct backend *b)
 	}
 	struct buf out;
 	buf_init(&out, BACKEND_OUT_MAX);
+	counter_add(b->pool->counters, COUNTER_POOL_ENABLES, 1);
 	backend_move(b, BACKEND_ENABLING);
 	b->enable = xcalloc(1, sizeof *b->enable);
 	enable_begin(b->enable, b->tag, buf_peek(&l->wanted), &out);
@@ -78,6 +79,6 @@ void backend_enable_broken(struct backend *b, enum fail why, const char *detail)
 		backend_close(b, why);
 		return;
 	}
+	loan_again(l);
 	backend_close(b, why);
-	loan_dial(l);
 }

@@ -3,30 +3,36 @@
  *
  * Happy path: pool_borrow, a parked connection fits (loan_take_parked) and the loan is ready; the session
  * uses it; loan_return or loan_give_back.
- * Other ways: none fits: a new one is dialled and signed in (signin.c); a clean one fits and ENABLE
- * comes first (enable.c); it was parked for long and is checked first (park.c). What goes wrong with a
- * connection that was parked is not told: the loan gets a new one.
+ * Other ways: none fits: a new one is dialled and signed in (signin.c), or, where there is no room for
+ * one, waited for (queue.c); a clean one fits and ENABLE comes first (enable.c); it was parked for long
+ * and is checked first (park.c). What goes wrong with a connection that was parked is not told: the
+ * loan gets a new one.
  */
 #include <assert.h>
 #include <stdlib.h>
 
-#include "backend_priv.h"
+#include "backend/budget.h"
 #include "base/alloc.h"
+#include "user_priv.h"
 
 static struct loan *make_loan(struct pool *p, const struct pool_request *request)
 {
 	struct loan *l = xcalloc(1, sizeof *l);
+	const struct credentials *credentials = request->credentials;
 	l->pool = p;
-	l->server = request->server;
+	l->config = request->server;
 	l->tls = request->tls;
 	l->limits = request->limits;
 	l->identity = request->identity;
 	l->is_proved = request->is_proved;
+	l->server = server_find(p, request->server);
 	secret_set(&l->login, request->login);
-	l->proof = proof_of(request->is_secure, span_str(l->server->name), request->login,
-		request->credentials);
+	credentials_copy(&l->credentials, credentials);
+	struct span server = span_str(l->config->name);
+	l->proof = proof_of(request->is_secure, server, request->login, credentials);
+	l->secret = proof_of_password(server, request->login, credentials);
 	enabled_init(&l->wanted);
-	pool_user_key(l);
+	user_key(l);
 	return l;
 }
 
@@ -34,9 +40,14 @@ static void free_loan(struct loan **loan)
 {
 	struct loan *l = *loan;
 	*loan = NULL;
+	if (l->user != NULL) {
+		user_release(l->user);
+	}
+	server_unref(l->server);
 	credentials_drop(&l->credentials);
 	secret_drop(&l->login);
 	secret_wipe(&l->proof, sizeof l->proof);
+	secret_wipe(&l->secret, sizeof l->secret);
 	buf_finish(&l->wanted);
 	free(l->key);
 	free(l);
@@ -48,7 +59,10 @@ const char *pool_known(struct pool *p, const struct pool_request *request)
 		return NULL;
 	}
 	struct loan *l = make_loan(p, request);
-	const char *capabilities = pool_user_known(p, l);
+	const char *capabilities = user_known(p, l);
+	if (capabilities != NULL) {
+		counter_add(p->counters, COUNTER_POOL_KNOWN, 1);
+	}
 	free_loan(&l);
 	return capabilities;
 }
@@ -65,6 +79,9 @@ void loan_become_ready(struct loan *l)
 	if (l->is_reused) {
 		counter_add(b->pool->counters, COUNTER_POOL_HITS, 1);
 	}
+	if (l->is_reused && buf_len(&b->enabled) > 0) {
+		counter_add(b->pool->counters, COUNTER_POOL_HITS_ENABLED, 1);
+	}
 }
 
 void loan_fail(struct loan *l, enum fail why, const char *detail)
@@ -74,13 +91,6 @@ void loan_fail(struct loan *l, enum fail why, const char *detail)
 	l->backend = NULL;
 	/* The owner frees the loan by loan_cancel, which is where its memory ends in every case. */
 	events->on_failed(owner, why, detail);
-}
-
-void loan_dial(struct loan *l)
-{
-	counter_add(l->pool->counters, COUNTER_POOL_MISSES, 1);
-	l->backend = backend_create(l->pool, l);
-	backend_dial(l->backend);
 }
 
 static void lend_parked(struct backend *b, struct loan *l)
@@ -97,20 +107,69 @@ static void lend_parked(struct backend *b, struct loan *l)
 	}
 }
 
-bool loan_take_parked(struct loan *l)
+static bool take_parked(struct loan *l)
 {
-	struct pool *p = l->pool;
-	if (!p->settings.enabled) {
+	if (!l->pool->settings.enabled || l->needs_new) {
 		return false;
 	}
-	struct backend *b = pool_user_find(p, l, buf_peek(&l->wanted));
+	struct backend *b = user_find_parked(l->user, l, buf_peek(&l->wanted));
+	struct backend *soon = b == NULL ? user_find_scrubbed(l->user, l) : NULL;
+	if (soon != NULL) {
+		/* A webmail's next page comes right behind the one before. */
+		soon->loan = l;
+		l->backend = soon;
+		return true;
+	}
 	if (b == NULL && buf_len(&l->wanted) > 0) {
-		b = pool_user_find(p, l, span_str(""));
+		b = user_find_parked(l->user, l, span_str(""));
 	}
 	if (b != NULL) {
 		lend_parked(b, l);
 	}
 	return b != NULL;
+}
+
+/* Why nothing that is parked was of use. */
+static enum counter miss_of(const struct loan *l)
+{
+	if (l->needs_new) {
+		return COUNTER_POOL_MISS_BROKEN;
+	}
+	if (!known_is(l->user, l)) {
+		return COUNTER_POOL_MISS_UNPROVED;
+	}
+	if (!l->is_proved && !known_is_fresh(l->user, l)) {
+		return COUNTER_POOL_MISS_EXPIRED;
+	}
+	return l->user->parked.len > 0 ? COUNTER_POOL_MISS_CLASS : COUNTER_POOL_MISS_NONE;
+}
+
+enum served loan_serve(struct loan *l)
+{
+	struct pool_server *s = l->server;
+	assert(l->backend == NULL && !l->is_ready);
+	if (take_parked(l)) {
+		return SERVED;
+	}
+	if (!user_has_room(l->user, l)) {
+		return BLOCKED_BY_USER;
+	}
+	if (!queue_may_take(l->user) || !budget_take(s->place, s->max_connections)) {
+		return BLOCKED_BY_SERVER;
+	}
+	counter_add(l->pool->counters, COUNTER_POOL_MISSES, 1);
+	counter_add(l->pool->counters, miss_of(l), 1);
+	l->backend = backend_create(s, l);
+	backend_dial(l->backend);
+	return SERVED;
+}
+
+void loan_again(struct loan *l)
+{
+	assert(!l->is_ready);
+	l->backend = NULL;
+	l->needs_new = true;
+	queue_join_first(l);
 }
 
 struct loan *pool_borrow(struct pool *p, const struct pool_request *request,
@@ -119,13 +178,14 @@ struct loan *pool_borrow(struct pool *p, const struct pool_request *request,
 	struct loan *l = make_loan(p, request);
 	l->events = events;
 	l->owner = owner;
-	credentials_copy(&l->credentials, request->credentials);
 	/* A class is never longer; a text that is none would be nobody's class, and then clean is right. */
 	bool is_class = enabled_add(&l->wanted, request->enabled);
 	assert(is_class);
 	(void)is_class;
-	if (!loan_take_parked(l)) {
-		loan_dial(l);
+	l->user = user_enter(p, l);
+	/* Who waits already goes first. */
+	if (l->user->waiting.len > 0 || loan_serve(l) != SERVED) {
+		queue_join(l);
 	}
 	return l;
 }
@@ -172,6 +232,7 @@ void loan_cancel(struct loan **loan)
 	}
 	struct backend *b = l->backend;
 	assert(!l->is_ready);
+	queue_leave(l);
 	free_loan(loan);
 	if (b != NULL) {
 		b->loan = NULL;

@@ -7,12 +7,11 @@
  * never waits for any of this, except for the check of a connection that was parked for long, and
  * then a failed check turns into a new connection unseen by the client.
  */
-#include "backend_priv.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "user_priv.h"
 
 static void discard(void *owner, struct span bytes)
 {
@@ -57,8 +56,11 @@ static const char *pool_objection(const struct backend *b)
 	if (!p->settings.enabled || p->max_parked == 0 || p->settings.max_idle_per_user == 0) {
 		return "pool-off";
 	}
-	if (!pool_user_is_kept(b)) {
+	if (!b->server->is_configured) {
 		return "server-changed";
+	}
+	if (b->is_condemned) {
+		return "purged";
 	}
 	return backend_is_too_old(b) ? "lifetime" : NULL;
 }
@@ -195,21 +197,13 @@ void backend_arm_parked(struct backend *b)
 	net_loop_arm(b->pool->loop, &b->timer, left < idle_left ? left : idle_left);
 }
 
-static void log_parked(void)
-{
-	struct log_line line;
-	log_begin(&line, LOG_DEBUG, "parked");
-	log_end(&line);
-}
-
 static void park(struct backend *b)
 {
 	counter_add(b->pool->counters, COUNTER_POOL_PARKED, 1);
 	b->parked_ms = net_loop_now(b->pool->loop);
 	backend_move(b, BACKEND_PARKED);
 	backend_arm_parked(b);
-	log_parked();
-	pool_user_park(b);
+	user_park(b);
 }
 
 static void end_scrub(struct backend *b)
@@ -219,7 +213,10 @@ static void end_scrub(struct backend *b)
 	b->scrub = NULL;
 	const char *objection = pool_objection(b);
 	struct loan *l = b->loan;
-	if (l != NULL) {
+	if (l != NULL && b->is_condemned) {
+		backend_scrub_broken(b, FAIL_STALE);
+	} else if (l != NULL) {
+		b->parked_ms = net_loop_now(b->pool->loop);
 		loan_become_ready(l);
 		l->events->on_ready(l->owner);
 	} else if (objection != NULL) {
@@ -276,8 +273,8 @@ void backend_scrub_broken(struct backend *b, enum fail why)
 		give_up(b, why, "scrub");
 		return;
 	}
-	/* A check before lending failed: the client is not told, it gets a new connection. */
+	/* Somebody waited for it: the client is not told, it gets a new connection. */
 	b->loan = NULL;
+	loan_again(l);
 	backend_close(b, why);
-	loan_dial(l);
 }

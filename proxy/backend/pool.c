@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "backend_priv.h"
 #include "base/alloc.h"
+#include "user_priv.h"
 
 static void tell_empty(void *pool)
 {
@@ -17,54 +17,36 @@ static void tell_empty(void *pool)
 	}
 }
 
-struct pool *pool_create(struct net_loop *loop, struct counters *counters)
+struct pool *pool_create(struct net_loop *loop, struct counters *counters, struct budget *budget)
 {
 	struct pool *p = xcalloc(1, sizeof *p);
 	p->loop = loop;
 	p->counters = counters;
+	p->budget = budget;
 	p->tag_key = hash_key_random();
 	net_task_init(&p->empty, tell_empty, p);
-	pool_users_init();
+	queue_init(p);
+	users_init();
 	return p;
-}
-
-static void forget_servers(struct pool *p)
-{
-	for (size_t i = 0; i < p->server_count; i++) {
-		free(p->servers[i]);
-	}
-	free(p->servers);
-	p->servers = NULL;
-	p->server_count = 0;
-}
-
-/* Kept as text: the pool outlives the configuration that its connections were made by. */
-static void learn_servers(struct pool *p, const struct config *c)
-{
-	forget_servers(p);
-	p->servers = xcalloc(c->backend_count, sizeof *p->servers);
-	p->server_count = c->backend_count;
-	for (size_t i = 0; i < c->backend_count; i++) {
-		p->servers[i] = pool_server_identity(&c->backends[i]);
-	}
 }
 
 void pool_configure(struct pool *p, const struct config *c, unsigned workers)
 {
 	assert(workers > 0);
 	p->settings = c->pool;
-	learn_servers(p, c);
+	servers_configure(p, c);
 	/* Rounded up: the sum may exceed max_idle by less than the number of workers. */
 	p->max_parked = (c->pool.max_idle + workers - 1) / workers;
 	LIST_FOREACH_SAFE(node, &p->states[BACKEND_PARKED])
 	{
 		struct backend *b = LIST_OBJECT(node, struct backend, node);
-		if (!c->pool.enabled || !pool_user_is_kept(b)) {
+		if (!c->pool.enabled || !b->server->is_configured) {
 			backend_close(b, FAIL_POOL_OFF);
 		} else {
 			backend_arm_parked(b);
 		}
 	}
+	users_wake(p);
 }
 
 void pool_drain(struct pool *p)
@@ -107,7 +89,9 @@ void pool_destroy(struct pool **p)
 	assert(pool_is_empty(*p));
 	assert((*p)->users == NULL);
 	net_task_cancel(&(*p)->empty);
-	forget_servers(*p);
+	queue_finish(*p);
+	servers_forget(*p);
+	assert((*p)->servers.len == 0);
 	free(*p);
 	*p = NULL;
 }

@@ -33,6 +33,21 @@ static void add_field(struct buf *in, struct span field)
 	}
 }
 
+/* Of what was put into the buffer, which is wiped. */
+static struct proof digest(struct buf *in)
+{
+	struct proof proof;
+	size_t n = 0;
+	struct span text = buf_peek(in);
+	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, process_key, sizeof process_key, text.p,
+		    text.n, proof.digest, sizeof proof.digest, &n) == NULL ||
+		n != PROOF_LEN) {
+		abort();
+	}
+	buf_finish(in);
+	return proof;
+}
+
 struct proof proof_of(bool is_secure, struct span server, struct span login,
 	const struct credentials *credentials)
 {
@@ -45,16 +60,20 @@ struct proof proof_of(bool is_secure, struct span server, struct span login,
 	add_field(&in, secret_span(&credentials->authzid));
 	add_field(&in, secret_span(&credentials->user));
 	add_field(&in, secret_span(&credentials->password));
-	struct proof proof;
-	size_t n = 0;
-	struct span text = buf_peek(&in);
-	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, process_key, sizeof process_key, text.p,
-		    text.n, proof.digest, sizeof proof.digest, &n) == NULL ||
-		n != PROOF_LEN) {
-		abort();
-	}
-	buf_finish(&in); /* wipes */
-	return proof;
+	return digest(&in);
+}
+
+struct proof proof_of_password(
+	struct span server, struct span login, const struct credentials *credentials)
+{
+	assert(has_key);
+	struct buf in;
+	buf_init(&in, PROOF_INPUT_MAX);
+	add_field(&in, span_str("password"));
+	add_field(&in, server);
+	add_field(&in, login);
+	add_field(&in, secret_span(&credentials->password));
+	return digest(&in);
 }
 
 bool proof_equal(const struct proof *a, const struct proof *b)

@@ -6,12 +6,11 @@
  * Failure ways: no connection, TLS or verification failed, the dialogue failed or took too long: the
  * loan is told once and is over; the server said NO: the loan is told its text.
  */
-#include "backend_priv.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "user_priv.h"
 
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 {
@@ -36,15 +35,15 @@ static void on_dialed(void *owner, int fd, enum fail why, const char *detail)
 	}
 	struct loan *l = b->loan;
 	struct stream_options options = {
-		.tls = l->server->tls == TLS_IMPLICIT ? l->tls : NULL,
-		.server_name = l->server->server_name,
+		.tls = l->config->tls == TLS_IMPLICIT ? l->tls : NULL,
+		.server_name = l->config->server_name,
 	};
 	b->stream = stream_create(b->pool->loop, fd, &options, &backend_stream_events, b);
 	if (b->stream == NULL) {
 		backend_signin_broken(b, FAIL_CONNECT, "out of descriptors");
 		return;
 	}
-	b->signin = signin_create(l->server->tls == TLS_STARTTLS);
+	b->signin = signin_create(l->config->tls == TLS_STARTTLS);
 	net_loop_arm(b->pool->loop, &b->timer, l->limits->signin_timeout);
 	backend_move(b, BACKEND_HANDSHAKE);
 }
@@ -54,19 +53,13 @@ void backend_dial(struct backend *b)
 	const struct loan *l = b->loan;
 	counter_add(b->pool->counters, COUNTER_BACKEND_DIALS, 1);
 	b->dial = dial_start(
-		b->pool->loop, &l->server->address, l->limits->connect_timeout, on_dialed, b);
-}
-
-void backend_dial_later(struct backend *b)
-{
-	assert(b->state == BACKEND_DIALING && b->dial == NULL);
-	net_loop_arm(b->pool->loop, &b->timer, POOL_ROOM_MS);
+		b->pool->loop, &l->config->address, l->limits->connect_timeout, on_dialed, b);
 }
 
 void backend_signin_open(struct backend *b)
 {
 	assert(b->state == BACKEND_HANDSHAKE);
-	bool was_starttls = b->loan->server->tls == TLS_STARTTLS && stream_is_tls(b->stream);
+	bool was_starttls = b->loan->config->tls == TLS_STARTTLS && stream_is_tls(b->stream);
 	backend_move(b, BACKEND_SIGNIN);
 	if (was_starttls) {
 		struct buf out;
@@ -82,8 +75,7 @@ static void be_signed_in(struct backend *b)
 	struct span list = signin_capabilities(b->signin);
 	b->capabilities = xmemdup0(list.p, list.n);
 	signin_destroy(&b->signin);
-	b->proof = l->proof;
-	pool_user_attach(b, l);
+	user_signed_in(b, l);
 	credentials_drop(&l->credentials);
 	if (buf_len(&l->wanted) > 0) {
 		backend_enable(b);
@@ -95,31 +87,38 @@ static void be_signed_in(struct backend *b)
 	}
 }
 
-/* A server that counts a user's connections counts parked ones: one of them makes room, once. */
-static bool retry_with_room(struct backend *b)
+/*
+ * The server allows no more connections of this user: one that is parked makes room, and the sign-in is
+ * tried once more. Dovecot says so only to those who know the password.
+ */
+static bool may_try_again(const struct backend *b)
+{
+	const struct loan *l = b->loan;
+	return !l->has_retried && l->user->parked.len > 0 &&
+	       span_starts_nocase(signin_refusal(b->signin), "[LIMIT]");
+}
+
+static void try_again(struct backend *b)
 {
 	struct loan *l = b->loan;
-	bool is_limit = span_starts_nocase(signin_refusal(b->signin), "[LIMIT]");
-	if (!is_limit || l->is_retry || !pool_user_make_room(b->pool, l)) {
-		return false;
-	}
-	l->is_retry = true;
-	l->backend = backend_create(b->pool, l);
+	struct list_node *oldest = l->user->parked.first;
+	l->has_retried = true;
+	backend_evict(LIST_OBJECT(oldest, struct backend, user_node));
 	b->loan = NULL;
-	backend_close(b, FAIL_AUTH);
-	backend_dial_later(l->backend);
-	return true;
+	loan_again(l);
+	backend_close(b, FAIL_SERVER_REFUSED);
 }
 
 static void be_refused(struct backend *b)
 {
 	struct loan *l = b->loan;
-	if (retry_with_room(b)) {
-		return;
-	}
 	bool is_wrong = signin_is_wrong_credential(b->signin);
 	if (is_wrong) {
-		pool_user_disprove(b->pool, l);
+		known_refuse(l);
+	}
+	if (may_try_again(b)) {
+		try_again(b);
+		return;
 	}
 	struct span text = signin_refusal(b->signin);
 	b->loan = NULL;
@@ -137,11 +136,11 @@ static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out,
 		return in->n > 0;
 	case SIGNIN_READY:
 		verdict = signin_start(b->signin, secret_span(&l->login), &l->credentials,
-			l->server->send_id ? &l->identity : NULL, out);
+			l->config->send_id ? &l->identity : NULL, out);
 		return verdict == SIGNIN_MORE ? in->n > 0 : act(b, verdict, out, in);
 	case SIGNIN_STARTTLS: {
 		struct stream_options options = {
-			.tls = l->tls, .server_name = l->server->server_name};
+			.tls = l->tls, .server_name = l->config->server_name};
 		if (in->n > 0 || !stream_start_tls(b->stream, &options)) {
 			backend_signin_broken(b, FAIL_SERVER_INJECTED, "");
 		} else {

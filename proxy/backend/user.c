@@ -1,70 +1,59 @@
 /*
- * Users at servers: what is parked for them, and which credentials the server has proved.
+ * The table of users at servers: whose connections are whose, how many one may have, what is parked.
  *
- * An entry is made by a successful sign-in only, so strangers cannot fill the table, and it goes with the
- * last signed-in connection of its user. The key holds everything that makes a server that server: a
- * changed configuration never finds connections to the old one.
+ * The key holds everything that makes a server that server: a changed configuration never finds
+ * connections to the old one. It also holds the authorization identity, because a connection that an
+ * administrator opened for somebody is that somebody's.
  */
-#include "backend_priv.h"
-
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 /* Legitimate users choose their names too: no aiming at one bucket. One key for all workers' tables. */
 static struct hash_key table_key;
 static pthread_once_t table_key_once = PTHREAD_ONCE_INIT;
+
+#define HASH_FUNCTION(key, len, hash)                                                              \
+	do {                                                                                       \
+		(hash) = (unsigned)hash_bytes(table_key, span_of((key), (len)));                   \
+	} while (0)
+#include "user_priv.h"
+
+/* Paths and names of a configuration, a login of at most ROUTE_USER_MAX and its template, a name that a
+ * client wrote (limits.preauth_bytes). */
+enum { USER_KEY_MAX = 1 << 20 };
 
 static void make_table_key(void)
 {
 	table_key = hash_key_random();
 }
 
-#define HASH_FUNCTION(key, len, hash)                                                              \
-	do {                                                                                       \
-		(hash) = (unsigned)hash_bytes(table_key, span_of((key), (len)));                   \
-	} while (0)
-#include <uthash.h>
-
-/* Paths and names of a configuration, and a login of at most ROUTE_USER_MAX and its template. */
-enum { POOL_KEY_MAX = 65536 };
-
-struct pool_user {
-	char *key;
-	size_t key_len;
-	size_t connections; /* signed in, in any state but CLOSING */
-	struct list parked; /* struct backend.user_node, oldest first */
-	struct list proofs; /* struct known_proof, oldest first */
-	char *capabilities; /* the server's newest list for him */
-	UT_hash_handle hh;
-};
-
-void pool_users_init(void)
+void users_init(void)
 {
 	pthread_once(&table_key_once, make_table_key);
 }
 
-/* Everything that makes a server that server, as text. */
-static void add_server_identity(struct buf *out, const struct config_backend *s)
+void users_wake(struct pool *p)
 {
-	const struct address *a = &s->address;
-	const char *place = a->kind == ADDRESS_UNIX ? a->path : a->host;
-	bool fits = buf_addf(out, "%s|%d|%s|%u|%d|%s|%d|%s", s->name, (int)a->kind, place, a->port,
-		(int)s->tls, s->ca, s->verify, s->server_name);
-	/* A cut identity could stand for two servers. */
-	if (!fits) {
-		abort();
+	for (struct pool_user *u = p->users; u != NULL; u = u->hh.next) {
+		queue_wake(p, u);
 	}
 }
 
-void pool_user_key(struct loan *l)
+void user_key(struct loan *l)
 {
 	struct buf key;
-	buf_init(&key, POOL_KEY_MAX);
-	add_server_identity(&key, l->server);
-	/* The NUL between them: no login can imitate another server. */
-	if (!buf_add(&key, span_of("", 1)) || !buf_add(&key, secret_span(&l->login))) {
+	buf_init(&key, USER_KEY_MAX);
+	/* None of them holds a NUL (imap/credentials.h): no login can imitate another server. */
+	bool fits = buf_add(&key, span_of(l->server->identity, strlen(l->server->identity) + 1)) &&
+		    buf_add(&key, secret_span(&l->login)) && buf_add(&key, span_of("", 1)) &&
+		    buf_add(&key, secret_span(&l->credentials.authzid)) &&
+		    buf_add(&key, span_of("", 1));
+	/* A cut key could stand for two users. */
+	if (!fits) {
 		abort();
 	}
 	l->key_len = buf_len(&key);
@@ -72,129 +61,153 @@ void pool_user_key(struct loan *l)
 	buf_finish(&key);
 }
 
-char *pool_server_identity(const struct config_backend *s)
+struct span user_login(const struct pool_user *u)
 {
-	struct buf identity;
-	buf_init(&identity, POOL_KEY_MAX);
-	add_server_identity(&identity, s);
-	char *text = xmemdup0(buf_peek(&identity).p, buf_len(&identity));
-	buf_finish(&identity);
-	return text;
+	return span_str(u->key + strlen(u->key) + 1);
 }
 
-bool pool_user_is_kept(const struct backend *b)
-{
-	assert(b->user != NULL);
-	for (size_t i = 0; i < b->pool->server_count; i++) {
-		if (strcmp(b->user->key, b->pool->servers[i]) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static struct pool_user *find_user(struct pool *p, const struct loan *l)
+struct pool_user *user_find(struct pool *p, const struct loan *l)
 {
 	struct pool_user *u;
 	HASH_FIND(hh, p->users, l->key, l->key_len, u);
 	return u;
 }
 
-static struct known_proof *find_proof(struct pool_user *u, const struct proof *proof)
+struct pool_user *user_enter(struct pool *p, const struct loan *l)
 {
-	LIST_FOREACH_SAFE(node, &u->proofs)
-	{
-		struct known_proof *known = LIST_OBJECT(node, struct known_proof, node);
-		if (proof_equal(&known->proof, proof)) {
-			return known;
-		}
+	struct pool_user *u = user_find(p, l);
+	if (u == NULL) {
+		u = xcalloc(1, sizeof *u);
+		u->server = server_ref(l->server);
+		u->key = xmemdup0(l->key, l->key_len);
+		u->key_len = l->key_len;
+		HASH_ADD_KEYPTR(hh, p->users, u->key, u->key_len, u);
 	}
-	return NULL;
-}
-
-static void drop_proof(struct known_proof *known)
-{
-	list_remove(&known->node);
-	secret_wipe(known, sizeof *known);
-	free(known);
-}
-
-static struct pool_user *make_user(struct pool *p, const struct loan *l)
-{
-	struct pool_user *u = xcalloc(1, sizeof *u);
-	u->key = xmemdup0(l->key, l->key_len);
-	u->key_len = l->key_len;
-	HASH_ADD_KEYPTR(hh, p->users, u->key, u->key_len, u);
+	u->refs++;
 	return u;
 }
 
-/*
- * A secret that was not known before has been proved: most likely a changed password. The others must
- * be proved again before they count; one that the server then accepts (a second device's own password)
- * is as good as before.
- */
-static void doubt_proofs(struct pool_user *u)
+void user_release(struct pool_user *u)
 {
-	LIST_FOREACH_SAFE(node, &u->proofs)
-	{
-		LIST_OBJECT(node, struct known_proof, node)->is_doubted = true;
+	struct pool_server *s = u->server;
+	assert(u->refs > 0);
+	if (--u->refs > 0) {
+		return;
+	}
+	assert(u->connections == 0 && u->waiting.len == 0 && u->turn.list == NULL);
+	assert(u->parked.len + u->lent.len + u->busy.len == 0);
+	assert(u->proofs.len == 0 && u->capabilities == NULL);
+	list_remove(&u->woken);
+	HASH_DEL(s->pool->users, u);
+	free(u->key);
+	free(u);
+	server_unref(s);
+}
+
+/* Connections. */
+
+bool user_has_room(const struct pool_user *u, const struct loan *l)
+{
+	size_t most = u->server->pool->settings.max_per_user;
+	if (most == 0) {
+		return true;
+	}
+	if (u->connections >= most) {
+		return false;
+	}
+	size_t most_unproved = (most + POOL_UNPROVED_PART - 1) / POOL_UNPROVED_PART;
+	return l->is_proved || known_is(u, l) || u->unproved < most_unproved;
+}
+
+void user_take(struct backend *b, struct loan *l)
+{
+	struct pool_user *u = l->user;
+	assert(b->user == NULL);
+	b->user = u;
+	u->refs++;
+	u->connections++;
+	b->is_unproved = !l->is_proved && !known_is(u, l);
+	u->unproved += b->is_unproved ? 1 : 0;
+}
+
+static void prove(struct backend *b)
+{
+	if (b->is_unproved) {
+		assert(b->user->unproved > 0);
+		b->user->unproved--;
+		b->is_unproved = false;
 	}
 }
 
-void pool_user_attach(struct backend *b, const struct loan *l)
+void user_signed_in(struct backend *b, const struct loan *l)
 {
-	struct pool *p = b->pool;
-	struct pool_user *u = find_user(p, l);
-	if (u == NULL) {
-		u = make_user(p, l);
-	}
-	u->connections++;
-	b->user = u;
-	struct known_proof *known = find_proof(u, &l->proof);
-	if (known != NULL) {
-		list_remove(&known->node);
-		known->is_doubted = false;
-	} else {
-		doubt_proofs(u);
-		if (u->proofs.len >= POOL_PROOFS_PER_USER) {
-			drop_proof(LIST_OBJECT(u->proofs.first, struct known_proof, node));
-		}
-		known = xcalloc(1, sizeof *known);
-		known->proof = l->proof;
-	}
-	known->proved_ms = net_loop_now(p->loop);
-	list_push_back(&u->proofs, &known->node);
+	struct pool_user *u = b->user;
+	assert(b->capabilities != NULL);
+	prove(b);
+	b->proof = l->proof;
+	b->secret = l->secret;
+	user_moved(b);
 	free(u->capabilities);
 	u->capabilities = xstrdup(b->capabilities);
+	known_learn(b);
+	/* Whoever waits with the same credential is proved with it. */
+	queue_wake(b->pool, u);
 }
 
-void pool_user_detach(struct backend *b)
+static struct list *list_of(const struct backend *b)
+{
+	switch ((enum backend_state)b->state) {
+	case BACKEND_PARKED:
+		return &b->user->parked;
+	case BACKEND_LENT:
+		return &b->user->lent;
+	case BACKEND_CLOSING:
+		return NULL;
+	default:
+		return &b->user->busy;
+	}
+}
+
+void user_moved(struct backend *b)
+{
+	struct pool_user *u = b->user;
+	if (u == NULL || b->capabilities == NULL) {
+		return;
+	}
+	struct list *list = list_of(b);
+	list_remove(&b->user_node);
+	if (list != NULL) {
+		list_push_back(list, &b->user_node);
+	} else if (u->parked.len + u->lent.len + u->busy.len == 0) {
+		/* A kick at the server ends every connection: then it is asked again. */
+		known_forget(u);
+		free(u->capabilities);
+		u->capabilities = NULL;
+	}
+}
+
+void user_left(struct backend *b)
 {
 	struct pool_user *u = b->user;
 	if (u == NULL) {
 		return;
 	}
+	assert(b->user_node.list == NULL && u->connections > 0);
+	prove(b);
+	u->connections--;
+	u->leaving -= b->is_leaving ? 1 : 0;
 	b->user = NULL;
-	assert(u->connections > 0);
-	if (--u->connections > 0) {
-		return;
-	}
-	assert(u->parked.len == 0);
-	while (u->proofs.first != NULL) {
-		drop_proof(LIST_OBJECT(u->proofs.first, struct known_proof, node));
-	}
-	HASH_DEL(b->pool->users, u);
-	free(u->key);
-	free(u->capabilities);
-	free(u);
+	queue_wake(b->pool, u);
+	user_release(u);
 }
 
-void pool_user_park(struct backend *b)
+/* What is parked. */
+
+void user_park(struct backend *b)
 {
 	struct pool *p = b->pool;
 	struct pool_user *u = b->user;
 	assert(b->state == BACKEND_PARKED);
-	list_push_back(&u->parked, &b->user_node);
 	/* The newest is the most useful one: the oldest make room. */
 	while (u->parked.len > p->settings.max_idle_per_user) {
 		counter_add(p->counters, COUNTER_POOL_EVICTED, 1);
@@ -206,83 +219,52 @@ void pool_user_park(struct backend *b)
 		counter_add(p->counters, COUNTER_POOL_EVICTED, 1);
 		backend_close(LIST_OBJECT(oldest, struct backend, node), FAIL_POOL_FULL);
 	}
+	queue_wake(p, u);
 }
 
-/* Law 2: not extended by hits; afterwards the server is asked again. */
-static bool is_fresh(const struct pool *p, const struct known_proof *known)
+static bool may_answer(const struct pool_user *u, const struct loan *l)
 {
-	return !known->is_doubted &&
-	       net_loop_now(p->loop) - known->proved_ms < p->settings.credential_ttl;
+	return l->is_proved ? known_is(u, l) : known_is_fresh(u, l);
 }
 
-const char *pool_user_known(struct pool *p, const struct loan *l)
+static bool fits(const struct backend *b, const struct loan *l, struct span class)
 {
-	struct pool_user *u = find_user(p, l);
-	struct known_proof *known = u != NULL ? find_proof(u, &l->proof) : NULL;
-	return known != NULL && is_fresh(p, known) ? u->capabilities : NULL;
+	return !b->is_condemned && proof_equal(&b->proof, &l->proof) &&
+	       span_equal(buf_peek(&b->enabled), class);
 }
 
-struct backend *pool_user_find(struct pool *p, const struct loan *l, struct span class)
+struct backend *user_find_parked(const struct pool_user *u, const struct loan *l, struct span class)
 {
-	struct pool_user *u = find_user(p, l);
-	struct known_proof *known = u != NULL ? find_proof(u, &l->proof) : NULL;
-	if (known == NULL || (!l->is_proved && !is_fresh(p, known))) {
+	if (!may_answer(u, l)) {
 		return NULL;
 	}
 	/* Last in, first out: the longest idle ones can then age away. */
 	for (struct list_node *node = u->parked.last; node != NULL; node = node->prev) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
-		if (proof_equal(&b->proof, &l->proof) && span_equal(buf_peek(&b->enabled), class)) {
+		if (fits(b, l, class)) {
 			return b;
 		}
 	}
 	return NULL;
 }
 
-void pool_user_disprove(struct pool *p, const struct loan *l)
+struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan *l)
 {
-	struct pool_user *u = find_user(p, l);
-	struct known_proof *known = u != NULL ? find_proof(u, &l->proof) : NULL;
-	if (known == NULL) {
-		return; /* just a wrong password: what is parked is not touched */
+	if (!may_answer(u, l)) {
+		return NULL;
 	}
-	drop_proof(known);
-	LIST_FOREACH_SAFE(node, &u->parked)
-	{
+	for (struct list_node *node = u->busy.first; node != NULL; node = node->next) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
-		if (!proof_equal(&b->proof, &l->proof)) {
-			continue;
-		}
-		bool is_last = u->connections == 1;
-		backend_close(b, FAIL_STALE);
-		if (is_last) {
-			return; /* u is gone */
+		/* What is still in flight may take its time; our own command does not. */
+		if (b->scrub != NULL && b->loan == NULL && fits(b, l, buf_peek(&l->wanted))) {
+			return b;
 		}
 	}
+	return NULL;
 }
 
-bool pool_user_make_room(struct pool *p, const struct loan *l)
+const char *user_known(struct pool *p, const struct loan *l)
 {
-	struct pool_user *u = find_user(p, l);
-	if (u == NULL || u->parked.first == NULL) {
-		return false;
-	}
-	counter_add(p->counters, COUNTER_POOL_EVICTED, 1);
-	backend_close(LIST_OBJECT(u->parked.first, struct backend, user_node), FAIL_POOL_FULL);
-	return true;
-}
-
-void pool_user_drop(struct backend *b, enum fail why)
-{
-	struct pool_user *u = b->user;
-	while (u->proofs.first != NULL) {
-		drop_proof(LIST_OBJECT(u->proofs.first, struct known_proof, node));
-	}
-	LIST_FOREACH_SAFE(node, &u->parked)
-	{
-		struct backend *other = LIST_OBJECT(node, struct backend, user_node);
-		if (other != b) {
-			backend_close(other, why);
-		}
-	}
+	const struct pool_user *u = user_find(p, l);
+	return u != NULL && known_is_fresh(u, l) ? u->capabilities : NULL;
 }

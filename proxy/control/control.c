@@ -40,6 +40,7 @@ struct control {
 	struct signals signals;
 	struct wheel_timer deadline; /* of the drain, then of the stop */
 	struct guard *guard;
+	struct budget *budget;
 	struct running now;
 	unsigned awaited;  /* workers that have not taken up the latest generation */
 	unsigned alive;    /* workers that have not ended */
@@ -52,19 +53,15 @@ static void begin_stop(struct control *c);
 
 /* Lines of the log. */
 
-/* Whoever started the program waits for this line: it comes at every level. */
 static void log_ready(const struct control *c)
 {
-	const struct config *config = c->now.generation->config;
 	struct log_line line;
-	log_setup(config->log_level < LOG_INFO ? LOG_INFO : config->log_level, config->log_format);
 	log_begin(&line, LOG_INFO, "ready");
 	log_str(&line, "version", IMAPMUX_VERSION);
 	log_number(&line, "workers", c->now.worker_count);
 	log_number(&line, "listeners", (int64_t)c->now.sockets.count);
 	log_number(&line, "pid", getpid());
 	log_end(&line);
-	log_setup(config->log_level, config->log_format);
 }
 
 static void log_reloaded(const struct control *c)
@@ -248,6 +245,7 @@ static bool make_workers(struct control *c)
 			.count = now->worker_count,
 			.all = now->workers,
 			.guard = c->guard,
+			.budget = c->budget,
 			.control = &c->reports,
 		});
 		if (now->workers[i] == NULL) {
@@ -357,6 +355,7 @@ int control_run(const char *config_file)
 	}
 	proof_init();
 	c.guard = guard_create();
+	c.budget = budget_create();
 	if (start(&c)) {
 		net_loop_run(&c.loop);
 		finish_workers(&c.now);
@@ -366,6 +365,7 @@ int control_run(const char *config_file)
 		inbox_close(&c.reports);
 	}
 	guard_destroy(&c.guard);
+	budget_destroy(&c.budget);
 	net_loop_finish(&c.loop);
 	return c.status;
 }

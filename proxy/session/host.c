@@ -35,13 +35,15 @@ void session_host_left(struct session_host *h)
 
 void session_host_init(struct session_host *h)
 {
-	assert(h->loop != NULL && h->generation != NULL && h->guard != NULL);
+	assert(h->loop != NULL && h->generation != NULL);
+	assert(h->guard != NULL && h->budget != NULL);
 	assert(h->worker < h->workers);
 	h->sessions = (struct list){0};
 	h->is_draining = false;
-	h->pool = pool_create(h->loop, h->counters);
+	h->pool = pool_create(h->loop, h->counters, h->budget);
 	pool_configure(h->pool, h->generation->config, h->workers);
 	pool_on_empty(h->pool, on_pool_empty, h);
+	pool_on_scarce(h->pool, h->on_scarce, h->owner);
 	wheel_timer_init(&h->drained, on_drained_due, h);
 }
 
@@ -100,6 +102,11 @@ void session_host_stop(struct session_host *h)
 		client_close(s->client, SESSION_STOP_LINGER_MS);
 	}
 	check_drained(h);
+}
+
+void session_host_make_room(struct session_host *h)
+{
+	pool_make_room(h->pool);
 }
 
 void session_host_finish(struct session_host *h)

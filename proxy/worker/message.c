@@ -27,7 +27,7 @@ struct message *message_renew(struct generation *g)
 
 struct message *message_order(enum message_kind kind)
 {
-	assert(kind == MESSAGE_DRAIN || kind == MESSAGE_STOP);
+	assert(kind == MESSAGE_DRAIN || kind == MESSAGE_STOP || kind == MESSAGE_SCARCE);
 	return message_create(kind);
 }
 

@@ -72,6 +72,17 @@ static void on_carry(void *owner, unsigned to, struct session_parcel *parcel)
 	}
 }
 
+/* Connections to servers that other workers hold. */
+static void on_scarce(void *owner)
+{
+	struct worker *w = owner;
+	for (unsigned i = 0; i < w->options.count; i++) {
+		if (i != w->options.number) {
+			worker_post(w->options.all[i], message_order(MESSAGE_SCARCE));
+		}
+	}
+}
+
 /* Listening sockets. */
 
 static struct worker_socket *socket_open(struct worker *w, int fd)
@@ -159,9 +170,11 @@ static void begin_host(struct worker *w, struct generation *g)
 		.counters = &w->counters,
 		.generation = g,
 		.guard = w->options.guard,
+		.budget = w->options.budget,
 		.worker = w->options.number,
 		.workers = w->options.count,
 		.carry = on_carry,
+		.on_scarce = on_scarce,
 		.on_drained = on_drained,
 		.owner = w,
 	};
@@ -196,7 +209,7 @@ static void on_order(void *owner, struct list_node *node)
 {
 	struct worker *w = owner;
 	struct message *m = message_of(node);
-	assert(w->state != WORKER_NEW || m->kind == MESSAGE_RENEW);
+	assert(w->state != WORKER_NEW || m->kind == MESSAGE_RENEW || m->kind == MESSAGE_SCARCE);
 	switch (m->kind) {
 	case MESSAGE_RENEW:
 		/* Behind a DRAIN nothing is renewed any more. */
@@ -214,6 +227,11 @@ static void on_order(void *owner, struct list_node *node)
 		if (w->state != WORKER_ENDED) {
 			stop_accepting(w);
 			session_host_stop(&w->host);
+		}
+		break;
+	case MESSAGE_SCARCE:
+		if (w->state == WORKER_SERVING || w->state == WORKER_DRAINING) {
+			session_host_make_room(&w->host);
 		}
 		break;
 	case MESSAGE_RENEWED:

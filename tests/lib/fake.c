@@ -41,6 +41,7 @@ void fake_reply(struct fake_connection *c, const char *text)
 void fake_hang_up(struct fake_connection *c)
 {
 	if (c->stream != NULL) {
+		c->has_hung_up = true;
 		stream_close(c->stream, 1000);
 	}
 }
@@ -53,6 +54,7 @@ void fake_reset(struct fake_connection *c)
 	assert_non_null(c->stream);
 	assert_int_equal(uv_fileno((const uv_handle_t *)(const void *)c->stream, &fd), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+	c->has_hung_up = true;
 	stream_close(c->stream, 0);
 }
 
@@ -286,6 +288,16 @@ static const struct stream_events fake_events = {
 	.on_closed = on_closed,
 };
 
+static void count_open(struct fake *f)
+{
+	size_t open = 0;
+	for (size_t i = 0; i < f->count; i++) {
+		const struct fake_connection *c = &f->connections[i];
+		open += c->stream != NULL && !c->has_left && !c->has_hung_up;
+	}
+	f->most_open = open > f->most_open ? open : f->most_open;
+}
+
 static void on_accept(void *owner, int fd)
 {
 	struct fake *f = owner;
@@ -299,6 +311,7 @@ static void on_accept(void *owner, int fd)
 		.tls = f->config.tls == TLS_IMPLICIT ? f->tls : NULL, .is_server = true};
 	c->stream = stream_create(&f->looper->loop, fd, &options, &fake_events, c);
 	assert_non_null(c->stream);
+	count_open(f);
 }
 
 static int listen_on_loopback(uint16_t *port)

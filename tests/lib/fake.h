@@ -23,6 +23,7 @@ struct fake_connection {
 	struct buf lines;      /* all, as they came */
 	char tag[64];          /* of the newest command */
 	bool has_left;         /* the other side has closed, in order or not */
+	bool has_hung_up;      /* this side has */
 	bool is_waiting_line;  /* the next line goes on the command before it */
 };
 
@@ -48,7 +49,8 @@ struct fake {
 	/* Lines are only kept. */
 	bool is_deaf;
 	void *arg;
-	size_t count; /* connections accepted */
+	size_t count;     /* connections accepted */
+	size_t most_open; /* at the same time */
 	struct fake_connection connections[FAKE_CONNECTIONS_MAX];
 	size_t signed_in; /* OK said to a sign-in */
 };

@@ -43,7 +43,8 @@ int pool_rig_make(void **state)
 			.max_idle = 1000},
 		.limits = {.line = 65536, .connect_timeout = 5000, .signin_timeout = 60000},
 	};
-	r->pool = pool_create(&r->looper.loop, &r->counters);
+	r->budget = budget_create();
+	r->pool = pool_create(&r->looper.loop, &r->counters, r->budget);
 	pool_on_empty(r->pool, on_empty, r);
 	pool_rig_configure(r);
 	*state = r;
@@ -64,6 +65,7 @@ int pool_rig_unmake(void **state)
 	pool_destroy(&r->pool);
 	assert_null(r->pool);
 	pool_destroy(&r->pool);
+	budget_destroy(&r->budget);
 	fake_stop(&r->fake);
 	looper_finish(&r->looper);
 	free(r);
@@ -149,8 +151,23 @@ static void on_failed(void *owner, enum fail why, const char *detail)
 	POOL_CALL(b->rig, loan_cancel(&b->loan));
 }
 
+static void on_wanted(void *owner)
+{
+	struct borrower *b = owner;
+	assert_false(b->rig->is_inside);
+	assert_non_null(b->loan);
+	b->wanted++;
+	if (b->on_wanted != NULL) {
+		b->on_wanted(b);
+	}
+}
+
 static const struct loan_events loan_events = {
-	.on_ready = on_ready, .on_refused = on_refused, .on_failed = on_failed};
+	.on_ready = on_ready,
+	.on_refused = on_refused,
+	.on_failed = on_failed,
+	.on_wanted = on_wanted,
+};
 
 void borrower_init(struct borrower *b, struct pool_rig *r)
 {
@@ -168,7 +185,8 @@ void borrower_init(struct borrower *b, struct pool_rig *r)
 void borrower_ask(struct borrower *b, const char *password)
 {
 	struct credentials c = {.mechanism = MECHANISM_PLAIN};
-	secret_set(&c.user, span_str("alice@example.org"));
+	secret_set(&c.user, span_str(b->name != NULL ? b->name : "alice@example.org"));
+	secret_set(&c.authzid, span_str(b->authzid != NULL ? b->authzid : ""));
 	secret_set(&c.password, span_str(password));
 	b->request.credentials = &c;
 	b->ready = b->refused = b->failed = 0;

@@ -15,6 +15,7 @@ struct pool_rig {
 	struct config
 		config; /* what the pool was configured with last; change and configure again */
 	struct counters counters;
+	struct budget *budget;
 	struct pool *pool;
 	int empties;    /* on_empty came */
 	bool is_inside; /* inside a call to the pool: no event may come */
@@ -49,6 +50,8 @@ struct borrower {
 	struct stream *server;
 	struct buf heard; /* what the client would get */
 	struct pool_request request;
+	const char *authzid; /* NULL: none */
+	const char *name;    /* as the client wrote it; NULL: the usual one */
 	int ready, refused, failed, ended, byes, logouts;
 	bool is_wrong_credential;
 	bool is_reused;
@@ -57,6 +60,8 @@ struct borrower {
 	char text[256];
 	const char *kept; /* what loan_return said when the LOGOUT was answered */
 	void (*on_ready)(struct borrower *b);
+	int wanted; /* on_wanted came */
+	void (*on_wanted)(struct borrower *b);
 };
 
 /* Asks as alice with the password, from a secure connection; the request may be changed before. */

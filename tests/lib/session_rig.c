@@ -101,6 +101,7 @@ int session_rig_make(void **state)
 	*state = r;
 	find_users(r);
 	r->guard = guard_create();
+	r->budget = budget_create();
 	for (int i = 0; i < SESSION_RIG_HOSTS; i++) {
 		looper_init(&r->loopers[i]);
 	}
@@ -112,6 +113,7 @@ int session_rig_make(void **state)
 			.counters = &r->counters[i],
 			.generation = i == 0 ? g : generation_ref(g),
 			.guard = r->guard,
+			.budget = r->budget,
 			.worker = (unsigned)i,
 			.workers = SESSION_RIG_HOSTS,
 			.carry = on_carry,
@@ -195,6 +197,7 @@ int session_rig_unmake(void **state)
 	}
 	fake_stop(&r->fake);
 	guard_destroy(&r->guard);
+	budget_destroy(&r->budget);
 	looper_finish(&r->loopers[0]);
 	looper_finish(&r->loopers[1]);
 	free(r);

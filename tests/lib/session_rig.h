@@ -23,6 +23,7 @@ struct session_rig {
 	int drained[SESSION_RIG_HOSTS];
 	struct list parcels[SESSION_RIG_HOSTS]; /* on their way to the host */
 	struct guard *guard;
+	struct budget *budget;
 	struct fake fake;
 	unsigned generations;
 	char users[SESSION_RIG_HOSTS][16]; /* names with that home */

@@ -125,10 +125,6 @@ static void test_later_work_is_refused(void **state)
 	(void)state;
 	expect("pool = { spares = 1; };", 3,
 		"pool.spares: not supported yet; leave it at its default, 0");
-	expect("pool = { max_per_user = 11; };", 3,
-		"pool.max_per_user: not supported yet; leave it at its default, 10");
-	expect("pool = { queue_timeout = \"4s\"; };", 3,
-		"pool.queue_timeout: not supported yet; leave it at its default, 3s");
 	expect("limits = { auth_delay_max = 3; };", 3,
 		"limits.auth_delay_max: not supported yet; leave it at its default, 15s");
 	expect("admin = { socket = \"/run/other\"; };", 3,
@@ -146,8 +142,7 @@ static void test_later_work_is_taken_when_off(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"pool = { spares = 0; max_per_user = 10; queue_timeout = 3; };",
-		"pool = { max_per_user = 0; queue_timeout = \"0s\"; };",
+		"pool = { spares = 0; };",
 		"limits = { auth_delay = \"2s\"; auth_delay_max = 15; };",
 		"limits = { auth_delay = 0; auth_delay_max = 0; };",
 		"admin = { socket = \"/run/imapmux/admin.sock\"; http = \"127.0.0.1:9143\"; };",
@@ -163,8 +158,7 @@ static void test_later_work_is_taken_when_off(void **state)
 	struct config *c =
 		scratch_config("listeners = ( { address = \"127.0.0.1:1\"; proxy_protocol = false; "
 			       "trusted = ( ); } );\n"
-			       "backends = ( { name = \"m\"; address = \"h:2\"; max_connections = "
-			       "0; send_proxy = 0;\n"
+			       "backends = ( { name = \"m\"; address = \"h:2\"; send_proxy = 0;\n"
 			       "master_user = \"\"; master_password_file = \"\"; } );\n");
 	config_unref(&c);
 }
@@ -262,8 +256,8 @@ static void test_listeners(void **state)
 	static const char *const words[] = {
 		"test.conf:2: listeners.address: the port is missing",
 		"test.conf:8: listeners.mode: must be permission bits in octal",
-		("test.conf:3: listeners.tls: passwords would cross the network in clear on "
-		 "0.0.0.0:1"),
+		"test.conf:3: listeners.tls: passwords would cross the network in clear on "
+		"0.0.0.0:1",
 		"test.conf:4: listeners.tls: TLS needs tls.certificate and tls.key",
 		"test.conf:6: listeners.address: \"127.0.0.1:3\" stands here twice",
 	};

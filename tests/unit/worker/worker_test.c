@@ -30,6 +30,7 @@ struct factory {
 	struct fake fake;
 	struct inbox control;
 	struct guard *guard;
+	struct budget *budget;
 	struct worker *workers[WORKERS];
 	unsigned generations;
 	struct generation *generation;
@@ -115,12 +116,14 @@ static int make(void **state)
 	fake_start(&f->fake, &f->looper);
 	assert_true(inbox_init(&f->control, &f->looper.loop, on_report, f));
 	f->guard = guard_create();
+	f->budget = budget_create();
 	f->generation = make_generation(f, "");
 	for (int i = 0; i < WORKERS; i++) {
 		f->workers[i] = worker_create(&(struct worker_options){.number = (unsigned)i,
 			.count = WORKERS,
 			.all = f->workers,
 			.guard = f->guard,
+			.budget = f->budget,
 			.control = &f->control});
 		assert_non_null(f->workers[i]);
 	}
@@ -174,6 +177,7 @@ static int unmake(void **state)
 	inbox_close(&f->control);
 	fake_stop(&f->fake);
 	guard_destroy(&f->guard);
+	budget_destroy(&f->budget);
 	looper_finish(&f->looper);
 	free(f);
 	return 0;

@@ -1,0 +1,328 @@
+/*
+ * Who waits for a connection, and how room is made.
+ *
+ * A loan that finds neither a fitting parked connection nor room for a new one joins the queue of its
+ * user. Two things may be in the way: the user has max_per_user connections; then only he waits, until
+ * one of his is parked or gone. Or the server has max_connections; then the user takes his turn with all
+ * others who wait for it, one connection a turn. So a user's queue never delays another's.
+ *
+ * Of one user's loans those with a proved credential go first, in their order: strangers who try passwords
+ * do not hold him up.
+ *
+ * Happy path: queue_join; something changes (a connection was parked, has gone, a credential was proved,
+ * the loan before was served): queue_wake; at the end of the turn the queue is served in order.
+ * Making room: parked connections of the same user, or the oldest of anybody's at that server, are
+ * evicted; sessions that hold one are told that somebody waits (on_wanted); other workers are asked to do
+ * the same (on_scarce), and what they give back is looked for every QUEUE_RETRY_MS.
+ * Failure way: queue_timeout passes, and the loan fails with a text that says why.
+ */
+#include <assert.h>
+
+#include "backend/budget.h"
+#include "user_priv.h"
+
+/* Another worker's connection was given back: short beside queue_timeout, long beside a turn. */
+#define QUEUE_RETRY_MS 50
+/* Sessions that are told at once that a connection to their server is wanted: which of them can give one
+ * is not known here, and at each retry the next are told. */
+#define QUEUE_ASK_AT_ONCE 16
+
+void queue_wake(struct pool *p, struct pool_user *u)
+{
+	if (u != NULL && u->woken.list == NULL && u->waiting.len > 0) {
+		list_push_back(&p->woken, &u->woken);
+	}
+	net_loop_defer(p->loop, &p->queue);
+}
+
+/* Turns. */
+
+static void take_turn(struct pool_user *u)
+{
+	if (u->turn.list == NULL) {
+		list_push_back(&u->server->turns, &u->turn);
+		budget_wait(u->server->place);
+	}
+}
+
+static void leave_turn(struct pool_user *u)
+{
+	if (u->turn.list != NULL) {
+		list_remove(&u->turn);
+		budget_wait_no_more(u->server->place);
+	}
+}
+
+/* Waiting. */
+
+static void count_wait(const struct loan *l)
+{
+	uint64_t waited = net_loop_now(l->pool->loop) - l->since_ms;
+	counter_add(l->pool->counters, COUNTER_POOL_WAIT_MS, waited);
+}
+
+static void on_timeout(void *owner)
+{
+	struct loan *l = owner;
+	enum fail why = l->is_for_server ? FAIL_QUEUE_SERVER : FAIL_QUEUE_USER;
+	queue_leave(l);
+	counter_add(l->pool->counters, COUNTER_POOL_WAIT_TIMEOUTS, 1);
+	loan_fail(l, why, "");
+}
+
+static void begin_wait(struct loan *l)
+{
+	struct pool *p = l->pool;
+	assert(l->backend == NULL && !l->is_ready);
+	l->since_ms = net_loop_now(p->loop);
+	counter_add(p->counters, COUNTER_POOL_WAITED, 1);
+	wheel_timer_init(&l->wait, on_timeout, l);
+	net_loop_arm(p->loop, &l->wait, p->settings.queue_timeout);
+	queue_wake(p, l->user);
+}
+
+void queue_join(struct loan *l)
+{
+	list_push_back(&l->user->waiting, &l->node);
+	begin_wait(l);
+}
+
+void queue_join_first(struct loan *l)
+{
+	list_push_front(&l->user->waiting, &l->node);
+	begin_wait(l);
+}
+
+void queue_leave(struct loan *l)
+{
+	struct pool_user *u = l->user;
+	if (l->node.list == NULL) {
+		return;
+	}
+	count_wait(l);
+	net_loop_disarm(l->pool->loop, &l->wait);
+	list_remove(&l->node);
+	if (u->waiting.len == 0) {
+		leave_turn(u);
+		list_remove(&u->woken);
+	} else {
+		queue_wake(l->pool, u);
+	}
+}
+
+/* Making room. */
+
+static void ask(struct backend *b)
+{
+	struct loan *l = b->loan;
+	assert(l != NULL && l->is_ready);
+	if (l->events->on_wanted != NULL) {
+		l->events->on_wanted(l->owner);
+	}
+}
+
+/* Each of his sessions is told once for each loan that waits. */
+static void ask_user(struct pool_user *u)
+{
+	/* They may give it back at once, which takes them out of the list. */
+	for (size_t left = u->lent.len; left > 0 && u->lent.len > 0; left--) {
+		struct list_node *node = u->lent.first;
+		list_remove(node);
+		list_push_back(&u->lent, node);
+		ask(LIST_OBJECT(node, struct backend, user_node));
+	}
+}
+
+static void make_room_for_user(struct pool_user *u, struct loan *l)
+{
+	size_t most = u->server->pool->settings.max_per_user;
+	l->is_for_server = false;
+	if (u->connections < most) {
+		return; /* a sign-in must end first */
+	}
+	while (u->leaving < u->waiting.len && u->parked.len > 0) {
+		backend_evict(LIST_OBJECT(u->parked.first, struct backend, user_node));
+	}
+	if (u->leaving < u->waiting.len && !l->has_asked) {
+		l->has_asked = true;
+		ask_user(u);
+	}
+}
+
+static void ask_server(struct pool_server *s)
+{
+	struct list *lent = &s->states[BACKEND_LENT];
+	size_t left = lent->len < QUEUE_ASK_AT_ONCE ? lent->len : QUEUE_ASK_AT_ONCE;
+	for (; left > 0 && lent->len > 0; left--) {
+		struct list_node *node = lent->first;
+		list_remove(node);
+		list_push_back(lent, node);
+		ask(LIST_OBJECT(node, struct backend, server_node));
+	}
+}
+
+/* Closes what is parked for so many who wait here or elsewhere, the oldest first. */
+static void make_room_at_server(struct pool_server *s, size_t wanted)
+{
+	struct list *parked = &s->states[BACKEND_PARKED];
+	while (s->leaving < wanted && parked->len > 0) {
+		backend_evict(LIST_OBJECT(parked->first, struct backend, server_node));
+	}
+	if (s->leaving < wanted) {
+		ask_server(s);
+	}
+}
+
+static size_t connections_of(const struct pool_server *s)
+{
+	size_t sum = 0;
+	for (int state = 0; state < BACKEND_STATE_COUNT; state++) {
+		sum += s->states[state].len;
+	}
+	return sum;
+}
+
+void pool_make_room(struct pool *p)
+{
+	for (struct list_node *node = p->servers.first; node != NULL; node = node->next) {
+		struct pool_server *s = LIST_OBJECT(node, struct pool_server, node);
+		unsigned waiting = budget_waiting(s->place);
+		if (waiting > s->turns.len) {
+			make_room_at_server(s, waiting);
+		}
+	}
+}
+
+static bool do_others_wait(const struct pool_server *s)
+{
+	return budget_waiting(s->place) > s->turns.len;
+}
+
+bool queue_may_take(const struct pool_user *u)
+{
+	const struct pool_server *s = u->server;
+	if (u->turn.list != NULL) {
+		return s->turns.first == &u->turn;
+	}
+	return s->turns.len == 0 && !do_others_wait(s);
+}
+
+/* Serving. */
+
+static struct loan *first_of(const struct pool_user *u)
+{
+	for (struct list_node *node = u->waiting.first; node != NULL; node = node->next) {
+		struct loan *l = LIST_OBJECT(node, struct loan, node);
+		if (l->is_proved || known_is(u, l)) {
+			return l;
+		}
+	}
+	return LIST_OBJECT(u->waiting.first, struct loan, node);
+}
+
+/* The first one who waits. True: he has got a connection, and may have gone. */
+static bool serve_first(struct pool_user *u)
+{
+	struct loan *l = first_of(u);
+	switch (loan_serve(l)) {
+	case SERVED:
+		break;
+	case BLOCKED_BY_USER:
+		leave_turn(u);
+		make_room_for_user(u, l);
+		return false;
+	case BLOCKED_BY_SERVER:
+		l->is_for_server = true;
+		take_turn(u);
+		return false;
+	}
+	queue_leave(l);
+	if (u->turn.list != NULL) {
+		/* One connection a turn. */
+		list_remove(&u->turn);
+		list_push_back(&u->server->turns, &u->turn);
+	}
+	if (l->is_ready) {
+		l->events->on_ready(l->owner);
+	}
+	return true;
+}
+
+static void serve_user(struct pool_user *u)
+{
+	u->refs++; /* the loan may be the last that holds him */
+	while (u->waiting.len > 0 && serve_first(u)) {
+		continue;
+	}
+	user_release(u);
+}
+
+/* Where other workers wait too, at most one connection each time that all look. */
+static void serve_turns(struct pool_server *s, bool is_retry)
+{
+	bool is_shared = do_others_wait(s);
+	size_t most = is_shared ? (is_retry ? 1 : 0) : s->turns.len;
+	for (; most > 0 && s->turns.len > 0; most--) {
+		struct pool_user *u = LIST_OBJECT(s->turns.first, struct pool_user, turn);
+		u->refs++;
+		bool is_blocked = !serve_first(u) && u->turn.list != NULL;
+		user_release(u);
+		if (is_blocked) {
+			break;
+		}
+	}
+}
+
+static void serve(struct pool *p, bool is_retry)
+{
+	struct list_node *node;
+	while ((node = list_pop_front(&p->woken)) != NULL) {
+		serve_user(LIST_OBJECT(node, struct pool_user, woken));
+	}
+	bool is_waiting = false;
+	LIST_FOREACH_SAFE(server, &p->servers)
+	{
+		struct pool_server *s = LIST_OBJECT(server, struct pool_server, node);
+		server_ref(s); /* who is served may be the last */
+		serve_turns(s, is_retry);
+		if (s->turns.len > 0) {
+			is_waiting = true;
+			make_room_at_server(s, s->turns.len);
+			if (budget_taken(s->place) > connections_of(s) && p->on_scarce != NULL) {
+				p->on_scarce(p->on_scarce_owner);
+			}
+		}
+		server_unref(s);
+	}
+	if (is_waiting && !wheel_is_armed(&p->retry)) {
+		net_loop_arm(p->loop, &p->retry, QUEUE_RETRY_MS);
+	}
+}
+
+static void on_woken(void *owner)
+{
+	serve(owner, false);
+}
+
+static void on_retry(void *owner)
+{
+	serve(owner, true);
+}
+
+void queue_init(struct pool *p)
+{
+	net_task_init(&p->queue, on_woken, p);
+	wheel_timer_init(&p->retry, on_retry, p);
+}
+
+void queue_finish(struct pool *p)
+{
+	net_task_cancel(&p->queue);
+	net_loop_disarm(p->loop, &p->retry);
+}
+
+void pool_on_scarce(struct pool *p, void (*on_scarce)(void *owner), void *owner)
+{
+	p->on_scarce = on_scarce;
+	p->on_scarce_owner = owner;
+}

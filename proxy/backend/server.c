@@ -1,0 +1,131 @@
+/*
+ * The servers that this worker's pool knows: those of the configuration, and those that a reload took
+ * away but that still have users or connections.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "backend/budget.h"
+#include "backend_priv.h"
+#include "base/alloc.h"
+
+/* Paths and names of a configuration. */
+enum { IDENTITY_MAX = 65536 };
+
+/* Everything that makes a server that server, as text. */
+static char *identity_of(const struct config_backend *c)
+{
+	const struct address *a = &c->address;
+	const char *place = a->kind == ADDRESS_UNIX ? a->path : a->host;
+	struct buf identity;
+	buf_init(&identity, IDENTITY_MAX);
+	bool fits = buf_addf(&identity, "%s|%d|%s|%u|%d|%s|%d|%s", c->name, (int)a->kind, place,
+		a->port, (int)c->tls, c->ca, c->verify, c->server_name);
+	/* A cut identity could stand for two servers. */
+	if (!fits) {
+		abort();
+	}
+	char *text = xmemdup0(buf_peek(&identity).p, buf_len(&identity));
+	buf_finish(&identity);
+	return text;
+}
+
+static struct pool_server *make_server(
+	struct pool *p, char *identity, const struct config_backend *config)
+{
+	struct pool_server *s = xcalloc(1, sizeof *s);
+	s->pool = p;
+	s->identity = identity;
+	s->name = xstrdup(config->name);
+	s->max_connections = config->max_connections;
+	s->place = budget_enter(p->budget, identity);
+	list_push_back(&p->servers, &s->node);
+	return s;
+}
+
+static void drop(struct pool_server *s)
+{
+	assert(s->turns.len == 0 && s->leaving == 0);
+	list_remove(&s->node);
+	budget_leave(s->pool->budget, &s->place);
+	free(s->identity);
+	free(s->name);
+	free(s);
+}
+
+struct pool_server *server_ref(struct pool_server *s)
+{
+	s->refs++;
+	return s;
+}
+
+void server_unref(struct pool_server *s)
+{
+	assert(s->refs > 0);
+	if (--s->refs == 0) {
+		drop(s);
+	}
+}
+
+struct pool_server *server_find(struct pool *p, const struct config_backend *config)
+{
+	char *identity = identity_of(config);
+	for (struct list_node *node = p->servers.first; node != NULL; node = node->next) {
+		struct pool_server *s = LIST_OBJECT(node, struct pool_server, node);
+		if (strcmp(s->identity, identity) == 0) {
+			free(identity);
+			return server_ref(s);
+		}
+	}
+	return server_ref(make_server(p, identity, config));
+}
+
+/* A reference is held for as long as it is configured. */
+static void unconfigure(struct pool_server *s)
+{
+	if (s->is_configured) {
+		s->is_configured = false;
+		server_unref(s);
+	}
+}
+
+void servers_forget(struct pool *p)
+{
+	LIST_FOREACH_SAFE(node, &p->servers)
+	{
+		unconfigure(LIST_OBJECT(node, struct pool_server, node));
+	}
+}
+
+static bool is_among(const struct pool_server *s, struct pool_server *const *kept, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] == s) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void servers_configure(struct pool *p, const struct config *c)
+{
+	struct pool_server **kept = xcalloc(c->backend_count, sizeof *kept);
+	for (size_t i = 0; i < c->backend_count; i++) {
+		kept[i] = server_find(p, &c->backends[i]);
+		kept[i]->max_connections = c->backends[i].max_connections;
+	}
+	LIST_FOREACH_SAFE(node, &p->servers)
+	{
+		struct pool_server *s = LIST_OBJECT(node, struct pool_server, node);
+		if (!is_among(s, kept, c->backend_count)) {
+			unconfigure(s);
+		}
+	}
+	for (size_t i = 0; i < c->backend_count; i++) {
+		if (kept[i]->is_configured) {
+			server_unref(kept[i]);
+		}
+		kept[i]->is_configured = true;
+	}
+	free(kept);
+}
