@@ -26,7 +26,7 @@ FUZZ_SECONDS ?= 10
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-dev libpcre2-dev uthash-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
-	python3 python3-pytest python3-pyflakes dovecot-imapd
+	python3 python3-pytest python3-pyflakes dovecot-imapd isync
 
 SRCS := $(wildcard proxy/*.c proxy/*/*.c)
 LIB_SRCS := $(filter-out proxy/main.c,$(SRCS))
@@ -53,7 +53,7 @@ release_CFLAGS := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-st
 release_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 asan_CC = $(CC)
 asan_CFLAGS := -O1 -fsanitize=address,undefined $(SANITIZE)
-tsan_CC = $(CC)
+tsan_CC = $(CLANG)
 tsan_CFLAGS := -O1 -fsanitize=thread $(SANITIZE)
 fuzz_CC = $(CLANG)
 fuzz_CFLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined $(SANITIZE) \
@@ -92,7 +92,8 @@ debug: build/asan/imapmux
 build/.deps-build: Makefile tests/deps.sh
 	@tests/deps.sh $(BUILD_PACKAGES) && touch $@
 build/.deps-test: Makefile tests/deps.sh
-	@tests/deps.sh $(TEST_PACKAGES) && touch $@ build/.deps-build
+	@tests/deps.sh $(TEST_PACKAGES) && tests/e2e/lib/fetch_servers.sh && \
+		touch $@ build/.deps-build
 deps:
 	@rm -f build/.deps-test && $(MAKE) --no-print-directory build/.deps-test
 

@@ -27,6 +27,7 @@ part unit "$jobs" unit
 part fuzz "$jobs" fuzz
 part e2e e2e BINARY=build/asan/imapmux
 part tsan "$jobs" tsan
+part release e2e PYTEST="-m threads" # optimised: what is installed
 
 echo "== summary"
 printf '%s' "$summary"

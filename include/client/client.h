@@ -62,7 +62,8 @@ struct credentials *client_credentials(struct client *c);
 void client_accept(struct client *c, struct span capabilities, const char *text);
 void client_refuse(struct client *c, struct span text);
 
-/* In WAITING: gets ready to be carried; on_movable follows. client_take then ends this client
+/* In WAITING: gets ready to be carried; on_movable follows when the peer has read what it was sent, or
+ * on_gone after preauth_timeout. client_take then ends this client
  * (on_closed comes) and gives a parcel for client_unpack on another thread. NULL: cannot be moved. */
 void client_begin_move(struct client *c);
 struct client_parcel *client_take(struct client *c);

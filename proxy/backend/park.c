@@ -197,12 +197,20 @@ void backend_arm_parked(struct backend *b)
 	net_loop_arm(b->pool->loop, &b->timer, left < idle_left ? left : idle_left);
 }
 
+static void log_parked(void)
+{
+	struct log_line line;
+	log_begin(&line, LOG_DEBUG, "parked");
+	log_end(&line);
+}
+
 static void park(struct backend *b)
 {
 	counter_add(b->pool->counters, COUNTER_POOL_PARKED, 1);
 	b->parked_ms = net_loop_now(b->pool->loop);
 	backend_move(b, BACKEND_PARKED);
 	backend_arm_parked(b);
+	log_parked();
 	user_park(b);
 }
 

@@ -53,15 +53,19 @@ static void begin_stop(struct control *c);
 
 /* Lines of the log. */
 
+/* Whoever started the program waits for this line: it comes at every level. */
 static void log_ready(const struct control *c)
 {
+	const struct config *config = c->now.generation->config;
 	struct log_line line;
+	log_setup(config->log_level < LOG_INFO ? LOG_INFO : config->log_level, config->log_format);
 	log_begin(&line, LOG_INFO, "ready");
 	log_str(&line, "version", IMAPMUX_VERSION);
 	log_number(&line, "workers", c->now.worker_count);
 	log_number(&line, "listeners", (int64_t)c->now.sockets.count);
 	log_number(&line, "pid", getpid());
 	log_end(&line);
+	log_setup(config->log_level, config->log_format);
 }
 
 static void log_reloaded(const struct control *c)

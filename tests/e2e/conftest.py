@@ -117,3 +117,22 @@ def courier_server(certificate):
 def server(request):
     """Every kind of real server in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def module_proxies():
+    """One long-lived proxy for each server, shared by a module's tests."""
+    proxies = {}
+
+    def get(server):
+        if server not in proxies:
+            proxies[server] = Proxy({"mail": server}).start()
+        return proxies[server]
+
+    yield get
+    try:
+        for proxy in proxies.values():
+            proxy.stop()
+    finally:
+        for proxy in proxies.values():
+            proxy.remove()

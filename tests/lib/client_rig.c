@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "lib/client_rig.h"
+#include "lib/clock.h"
 #include "lib/pki.h"
 
 static struct pki pki;
@@ -93,6 +94,13 @@ void rig_until(struct client_rig *r, bool (*is_so)(void *arg), void *arg)
 static bool is_set(void *flag)
 {
 	return *(int *)flag != 0;
+}
+
+void rig_jump(struct client_rig *r, uint64_t ms)
+{
+	clock_jump(ms);
+	looper_spin(&r->looper, 5);
+	looper_spin(&r->other, 5);
 }
 
 void rig_wait(struct client_rig *r, int *flag)

@@ -52,6 +52,9 @@ void rig_begin(struct client_rig *r, enum tls_mode mode);
 void rig_until(struct client_rig *r, bool (*is_so)(void *arg), void *arg);
 void rig_wait(struct client_rig *r, int *flag);
 
+/* It is later by so much, and what is due has happened. */
+void rig_jump(struct client_rig *r, uint64_t ms);
+
 /* Until what the peer has heard ends in the text; then forget. */
 void rig_hear(struct client_rig *r, const char *ending);
 void rig_forget(struct client_rig *r);

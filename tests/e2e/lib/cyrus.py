@@ -6,6 +6,7 @@ import struct
 from . import process
 from .unpacked import AuthSocket, UnpackedServer
 
+# delete_mode: what is deleted goes at once, or a name could not be made again within a second.
 # unixhierarchysep and altnamespace are Cyrus' own defaults since 3.0. Passwords are asked for at
 # the place of saslauthd: Cyrus' other ways (sasldb, PAM) live in fixed system paths.
 IMAPD_CONF = """
@@ -22,6 +23,7 @@ autocreate_quota: 0
 autocreate_post: no
 unixhierarchysep: yes
 altnamespace: yes
+delete_mode: immediate
 virtdomains: userid
 idlesocket: {dir}/idle.sock
 lmtpsocket: {dir}/lmtp.sock

@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import subprocess
+import time
 
 from . import accounts, process
 from .imap import Client
@@ -199,7 +200,7 @@ class Dovecot:
         os.chmod(path + ".new", 0o644)
         # Dovecot re-reads the file when its time stamp differs, in seconds: make it differ.
         self._stamp += 2
-        now = os.stat(path + ".new").st_mtime
+        now = time.time()
         os.utime(path + ".new", (now, now - 100000 + self._stamp))
         os.rename(path + ".new", path)
 
@@ -262,6 +263,12 @@ class Dovecot:
         """Login lines of one user since a mark, after everything already done has been logged."""
         self.settle()
         return [line for line in self.since(mark) if f" Login: user=<{user}>" in line]
+
+    def signed_in(self, mark=0):
+        """The names of all who signed in since a mark."""
+        self.settle()
+        names = re.findall(r" Login: user=<([^>]*)>", "\n".join(self.since(mark)))
+        return [name for name in names if name != "settle"]
 
     def failures(self, mark=0):
         self.settle()

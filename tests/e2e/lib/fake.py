@@ -21,8 +21,8 @@ class Peer:
     def __init__(self, sock):
         self.sock = sock
         self.sock.settimeout(SOON)
-        self.received = b""
-        self._unread = b""
+        self.received = bytearray()
+        self._unread = bytearray()
         self.matched = None
 
     def send(self, data):
@@ -38,24 +38,25 @@ class Peer:
 
     def line(self):
         while b"\n" not in self._unread:
-            data = self.sock.recv(65536)
-            if not data:
-                raise EOFError(f"closed; unread: {self._unread!r}")
-            self.received += data
-            self._unread += data
-        end = self._unread.index(b"\n") + 1
-        line, self._unread = self._unread[:end], self._unread[end:]
-        return line
+            self._fill()
+        return self._take(self._unread.index(b"\n") + 1)
+
+    def _fill(self):
+        data = self.sock.recv(1 << 18)
+        if not data:
+            raise EOFError(f"closed; unread: {bytes(self._unread)!r}")
+        self.received += data
+        self._unread += data
+
+    def _take(self, count):
+        data = bytes(self._unread[:count])
+        del self._unread[:count]
+        return data
 
     def exactly(self, count):
         while len(self._unread) < count:
-            data = self.sock.recv(65536)
-            if not data:
-                raise EOFError("closed inside a literal")
-            self.received += data
-            self._unread += data
-        data, self._unread = self._unread[:count], self._unread[count:]
-        return data
+            self._fill()
+        return self._take(count)
 
     def reply(self, text):
         """A tagged reply to the command that expect() matched; its tag is the first word."""
@@ -63,12 +64,12 @@ class Peer:
 
     def starttls(self, context):
         self.sock = context.wrap_socket(self.sock, server_side=True)
-        self._unread = b""
+        self._unread.clear()
 
     def until_eof(self):
         """Reads until the other side leaves."""
         with contextlib.suppress(OSError, ssl.SSLError):
-            while (data := self.sock.recv(65536)):
+            while (data := self.sock.recv(1 << 18)):
                 self.received += data
 
     def reset(self):
@@ -117,7 +118,7 @@ class Fake:
 
     def received(self):
         """All bytes of all connections."""
-        return b"".join(peer.received for peer in list(self.peers))
+        return b"".join(bytes(peer.received) for peer in list(self.peers))
 
     def connections(self):
         return len(self.peers)

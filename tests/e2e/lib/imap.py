@@ -134,8 +134,8 @@ class Client:
             if line.startswith(tag + b" "):
                 return Reply(tag, lines)
 
-    def pending(self, seconds=0.3):
-        """What arrives (or has arrived) unasked within a moment; b"" is the good answer."""
+    def linger(self, seconds):
+        """Receives for a moment; nothing of it is taken."""
         self.sock.settimeout(seconds)
         try:
             while True:
@@ -144,6 +144,10 @@ class Client:
             pass
         finally:
             self.sock.settimeout(self.timeout)
+
+    def pending(self, seconds=0.3):
+        """What arrives (or has arrived) unasked within a moment; b"" is the good answer."""
+        self.linger(seconds)
         return self._take(len(self._in))
 
     def rest(self):
@@ -286,7 +290,11 @@ VOLATILE = (
     (rb"APPENDUID \d+", b"APPENDUID #"),
     (rb"COPYUID \d+", b"COPYUID #"),
     (rb"\(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)", b"(# secs)"),
+    (rb"\(\d+\.\d+ secs?( \d+ calls)?\)", b"(# secs)"),
+    (rb"in \d+\.\d+ secs\)", b"in # secs)"),
+    (rb"MAILBOXID \([^)]*\)", b"MAILBOXID (#)"),
     (rb"SESSIONID=<[^>]*>", b"SESSIONID=#"),
+    (rb'SAVEDATE "[^"]*"', b'SAVEDATE "#"'),
     (rb'INTERNALDATE "[^"]*"', b'INTERNALDATE "#"'),
 )
 

@@ -78,6 +78,7 @@ class Proxy:
         self.listeners = listeners or {}
         self.lines, self._new_line = [], threading.Condition()
         self.process = self._reader = None
+        self._ended = False
         rows = []
         for name, backend in backends.items():
             where = backend if isinstance(backend, dict) else backend.where()
@@ -85,7 +86,7 @@ class Proxy:
         workers = int(os.environ.get("IMAPMUX_WORKERS", settings.pop("workers", 1)))
         self.settings = merged({
             "workers": workers,
-            "log": {"level": "info", "format": "logfmt"},
+            "log": {"level": "debug", "format": "logfmt"},
             "backends": rows,
             "users": users or [{"match": "*", "backend": next(iter(backends))}],
             # A failed sign-in is slowed down for strangers, not for tests: those that prove the delay
@@ -128,10 +129,9 @@ class Proxy:
             self._spawn()
             if not ready:
                 return self
-            if process.wait_for(lambda: self.has("msg=ready") or self.process.poll() is not None,
-                                "the proxy is ready") and self.process.poll() is None:
+            if self.wait_line(r"\bready\b", or_end=True):
                 return self
-            self._reader.join(5)
+            self.process.wait(process.SOON)
             # Somebody else took the port between our asking for it and the proxy's binding.
             if not self.has("in use"):
                 break
@@ -139,6 +139,7 @@ class Proxy:
 
     def _spawn(self):
         self.lines.clear()
+        self._ended = False
         self.process = process.spawn([binary(), "-c", self.conf], stderr=subprocess.PIPE,
                                      stdout=subprocess.DEVNULL)
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
@@ -150,6 +151,9 @@ class Proxy:
                 with self._new_line:
                     self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
                     self._new_line.notify_all()
+        with self._new_line:
+            self._ended = True
+            self._new_line.notify_all()
 
     def __enter__(self):
         return self.start()
@@ -212,6 +216,19 @@ class Proxy:
             client.login(user, password).ok()
         return client
 
+    def session(self, user, password, work=None, **options):
+        """A whole session: sign-in, `work(client)`, LOGOUT; returns when its server connection is at
+        rest, parked or closed, so that the next session finds what there is to find."""
+        before = self._at_rest()
+        with self.client(user, password, **options) as client:
+            if work:
+                work(client)
+            client.logout()
+        process.wait_for(lambda: self._at_rest() > before, "the server connection is at rest")
+
+    def _at_rest(self):
+        return len(self.events(msg="parked")) + len(self.events(msg="not parked"))
+
     # the log
 
     def text(self):
@@ -225,16 +242,18 @@ class Proxy:
         rows = [logfmt(line) for line in list(self.lines)[since:]]
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
-    def wait_line(self, pattern, since=0, timeout=process.SOON):
-        """The first line at or after `since` that matches; waits for it."""
+    def wait_line(self, pattern, since=0, timeout=process.SOON, or_end=False):
+        """The first line at or after `since` that matches; waits for it (or for the process's end)."""
         regex = re.compile(pattern)
 
         def find():
             return next((line for line in self.lines[since:] if regex.search(line)), None)
 
         with self._new_line:
-            self._new_line.wait_for(find, timeout)
+            self._new_line.wait_for(lambda: find() or (or_end and self._ended), timeout)
             line = find()
+        if or_end and self._ended:
+            return None
         assert line, f"no line /{pattern}/ in:\n" + "\n".join(self.lines[since:][-30:])
         return line
 

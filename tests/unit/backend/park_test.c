@@ -299,6 +299,60 @@ static void test_drains_not_without_bound(void **state)
 	assert_true(said > POOL_DRAIN_BYTES / 2);
 }
 
+/* What comes to light only while the answers are waited for. */
+static void test_drains_dirt(void **state)
+{
+	static const char *const texts[] = {
+		"x OK smuggled\r\na OK done\r\n",
+		"* ENABLED QRESYNC\r\na OK done\r\n",
+		"* BYE bye\r\n",
+		"* VANISHED 3\r\na OK done\r\n",
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct pool_rig *r = *state;
+		struct borrower b;
+		fake_silence(&r->fake, "CHECK");
+		borrower_link(&b, r, "right");
+		borrower_say(&b, "a CHECK\r\n");
+		pool_rig_settle(r);
+		assert_null(borrower_return(&b, FAIL_CLIENT_LEFT));
+		borrower_finish(&b);
+		fake_say(newest(r), texts[i]);
+		pool_rig_wait(r, BACKEND_SCRUBBING, 0);
+		assert_int_equal(pool_rig_alive(r), 0);
+	}
+}
+
+/* Without UNSELECT the name must be known; one that was sent as a literal is not. */
+static bool take_select(struct fake_connection *c, struct span line)
+{
+	if (span_contains_nocase(line, "SELECT {")) {
+		fake_say(c, "+ go on\r\n");
+		return true;
+	}
+	if (span_is(line, "INBOX")) {
+		fake_say(c, "a OK selected\r\n");
+		return true;
+	}
+	return false;
+}
+
+static void test_no_way_back_to_unselected(void **state)
+{
+	struct pool_rig *r = *state;
+	struct borrower b;
+	r->fake.capabilities = "IMAP4rev1 SASL-IR AUTH=PLAIN";
+	r->fake.on_line = take_select;
+	borrower_link(&b, r, "right");
+	borrower_say(&b, "a SELECT {5}\r\n");
+	borrower_hear(&b, "+ go on\r\n");
+	borrower_say(&b, "INBOX\r\n");
+	borrower_hear(&b, "a OK selected\r\n");
+	assert_non_null(borrower_return(&b, FAIL_LOGOUT));
+	assert_int_equal(pool_rig_alive(r), 0);
+	borrower_finish(&b);
+}
+
 /* The barrier: anything but exactly our answer. */
 static void test_scrubs_that_fail(void **state)
 {
@@ -485,6 +539,8 @@ int main(void)
 		STORY(test_left_in_idle),
 		STORY(test_drains_not_for_ever),
 		STORY(test_drains_not_without_bound),
+		STORY(test_drains_dirt),
+		STORY(test_no_way_back_to_unselected),
 		STORY(test_scrubs_that_fail),
 		STORY(test_scrub_is_not_answered),
 		STORY(test_server_leaves_while_scrubbed),

@@ -256,8 +256,8 @@ static void test_listeners(void **state)
 	static const char *const words[] = {
 		"test.conf:2: listeners.address: the port is missing",
 		"test.conf:8: listeners.mode: must be permission bits in octal",
-		"test.conf:3: listeners.tls: passwords would cross the network in clear on "
-		"0.0.0.0:1",
+		("test.conf:3: listeners.tls: passwords would cross the network in clear on "
+		 "0.0.0.0:1"),
 		"test.conf:4: listeners.tls: TLS needs tls.certificate and tls.key",
 		"test.conf:6: listeners.address: \"127.0.0.1:3\" stands here twice",
 	};

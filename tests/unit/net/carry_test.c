@@ -292,6 +292,59 @@ static void client_leaves(void **state)
 	scene_end(&s);
 }
 
+/* The end was seen on the old loop, but bytes wait before it: both are told on the new one. */
+static void end_goes_along(void **state)
+{
+	(void)state;
+	struct scene s;
+	struct peer client, server;
+	scene_begin(&s);
+	meet(&s, &client, &server, true);
+	server.bite = 5;
+	peer_say(&client, "hello world");
+	stream_close(client.stream, LOOPER_PATIENCE_MS);
+	peer_wait_bytes(&server, &s.looper, 5);
+	looper_spin(&s.looper, 5);
+	assert_int_equal(server.ended, 0);
+	carry(&s, &server);
+	while (s.home.closed == 0) {
+		looper_spin(&s.looper, 1);
+	}
+	assert_int_equal(s.home.failed, 0);
+	peer_finish(&client, &s.looper);
+	peer_finish(&server, &s.looper);
+	scene_end(&s);
+}
+
+/* The end was told already: not again. */
+static void end_is_told_once(void **state)
+{
+	(void)state;
+	struct scene s;
+	struct peer client, server, heir;
+	scene_begin(&s);
+	meet(&s, &client, &server, true);
+	stream_close(client.stream, LOOPER_PATIENCE_MS);
+	looper_wait(&s.looper, &server.ended);
+	server.ended = 0;
+	struct stream_parcel *parcel = take(&s, &server);
+	looper_wait(&s.looper, &server.closed);
+	peer_init(&heir);
+	heir.opened = 1;
+	heir.stream = stream_unpack(&s.looper.loop, &parcel, &peer_events, &heir);
+	assert_non_null(heir.stream);
+	stream_resume(heir.stream);
+	peer_say(&heir, "* BYE\r\n");
+	stream_want_drained(heir.stream);
+	looper_wait(&s.looper, &heir.drained);
+	looper_spin(&s.looper, 5);
+	assert_int_equal(heir.ended + server.ended, 0);
+	peer_finish(&heir, &s.looper);
+	peer_finish(&client, &s.looper);
+	peer_finish(&server, &s.looper);
+	scene_end(&s);
+}
+
 static void dropped(void **state)
 {
 	(void)state;
@@ -377,6 +430,8 @@ int main(void)
 		cmocka_unit_test(conversation),
 		cmocka_unit_test(undecoded_bytes),
 		cmocka_unit_test(client_leaves),
+		cmocka_unit_test(end_goes_along),
+		cmocka_unit_test(end_is_told_once),
 		cmocka_unit_test(dropped),
 		cmocka_unit_test(no_descriptor),
 		cmocka_unit_test(crowd),

@@ -144,6 +144,48 @@ static void dialling(void **state)
 	}
 }
 
+/* A resolver that does not answer before it is allowed to. */
+static pthread_mutex_t resolver_lock = PTHREAD_MUTEX_INITIALIZER;
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+	const struct addrinfo *restrict hints, struct addrinfo **restrict found)
+{
+	int (*call)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+		real("getaddrinfo");
+	if (node != NULL && strcmp(node, "stuck.example") == 0 &&
+		(hints->ai_flags & AI_NUMERICHOST) == 0) {
+		pthread_mutex_lock(&resolver_lock);
+		pthread_mutex_unlock(&resolver_lock);
+		node = "127.0.0.1";
+	}
+	return call(node, service, hints, found);
+}
+
+/* Nobody can stop a resolver's thread: the dial ends without it, in time or when it is cancelled. */
+static void stuck_resolver(void **state)
+{
+	(void)state;
+	static char name[] = "stuck.example";
+	struct address to = {.kind = ADDRESS_INET, .host = name, .port = 9};
+	for (int is_cancelled = 0; is_cancelled < 2; is_cancelled++) {
+		struct looper l;
+		struct result r = {0};
+		looper_init(&l);
+		pthread_mutex_lock(&resolver_lock);
+		struct dial *d = dial_start(&l.loop, &to, 30, on_done, &r);
+		if (is_cancelled) {
+			looper_spin(&l, 3);
+			dial_cancel(&d);
+		} else {
+			looper_wait(&l, &r.done);
+			assert_int_equal(r.why, FAIL_CONNECT_TIMEOUT);
+		}
+		pthread_mutex_unlock(&resolver_lock);
+		looper_finish(&l);
+		assert_int_equal(r.done, !is_cancelled);
+	}
+}
+
 static void stream_creation(void **state)
 {
 	(void)state;
@@ -238,6 +280,7 @@ int main(void)
 		cmocka_unit_test(loop_and_inbox),
 		cmocka_unit_test(listening),
 		cmocka_unit_test(dialling),
+		cmocka_unit_test(stuck_resolver),
 		cmocka_unit_test(stream_creation),
 		cmocka_unit_test(reading),
 		cmocka_unit_test(writing),

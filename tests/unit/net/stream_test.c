@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -233,6 +235,112 @@ static void reset(void **state)
 	}
 }
 
+/* While we are not reading, only a write notices that the peer is gone. */
+static void reset_while_paused(void **state)
+{
+	(void)state;
+	struct looper l;
+	struct peer p;
+	int fds[2];
+	struct linger now = {.l_onoff = 1};
+	looper_init(&l);
+	looper_tcp_pair(fds);
+	peer_init(&p);
+	peer_start(&p, &l, fds[0], NULL);
+	looper_wait(&l, &p.opened);
+	stream_pause(p.stream);
+	looper_spin(&l, 1);
+	setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fds[1]);
+	looper_spin(&l, 2);
+	assert_int_equal(p.failed, 0);
+	peer_say(&p, "anybody there?");
+	looper_wait(&l, &p.failed);
+	assert_int_equal(p.why, FAIL_SERVER_IO);
+	assert_string_equal(stream_peer_name(p.stream).address, "");
+	peer_finish(&p, &l);
+	looper_finish(&l);
+}
+
+/* The peer goes away while our last words are on their way: closed, and nobody is told twice. */
+static void reset_while_closing(void **state)
+{
+	(void)state;
+	struct looper l;
+	struct peer p;
+	int fds[2];
+	struct linger now = {.l_onoff = 1};
+	struct span big = pattern(STREAM_HIGH_WATER);
+	looper_init(&l);
+	looper_tcp_pair(fds);
+	peer_init(&p);
+	peer_start(&p, &l, fds[0], NULL);
+	looper_wait(&l, &p.opened);
+	while (stream_pending(p.stream) == 0) {
+		peer_say_bytes(&p, big);
+		looper_spin(&l, 1);
+	}
+	stream_close(p.stream, 3600000);
+	looper_spin(&l, 2);
+	assert_int_equal(p.closed, 0);
+	setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fds[1]);
+	looper_wait(&l, &p.closed);
+	assert_int_equal(p.failed + p.ended, 0);
+	free((void *)(uintptr_t)big.p);
+	peer_finish(&p, &l);
+	looper_finish(&l);
+}
+
+static void ipv6_names(void **state)
+{
+	(void)state;
+	struct looper l;
+	struct peer p;
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+	socklen_t size = sizeof a;
+	int listening = socket(AF_INET6, SOCK_STREAM, 0);
+	if (listening < 0 || bind(listening, (struct sockaddr *)&a, size) != 0) {
+		skip(); /* a machine without IPv6 */
+	}
+	assert_int_equal(listen(listening, 1), 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&a, &size), 0);
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, size), 0);
+	looper_init(&l);
+	peer_init(&p);
+	peer_start(&p, &l, fd, NULL);
+	char port[8];
+	snprintf(port, sizeof port, "%u", ntohs(a.sin6_port));
+	assert_string_equal(stream_peer_name(p.stream).address, "::1");
+	assert_string_equal(stream_peer_name(p.stream).port, port);
+	assert_string_equal(stream_local_name(p.stream).address, "::1");
+	peer_finish(&p, &l);
+	close(listening);
+	looper_finish(&l);
+}
+
+static void on_data_resumes(struct peer *p, struct span in)
+{
+	(void)in;
+	stream_resume(p->stream);
+}
+
+/* Resumed before the rest is known: it comes from a later event, each bite in its turn. */
+static void resumes_inside_event(void **state)
+{
+	(void)state;
+	struct pair p;
+	begin(&p, false);
+	p.b.bite = 4;
+	p.b.on_data = on_data_resumes;
+	peer_say(&p.a, "0123456789");
+	stream_close(p.a.stream, LOOPER_PATIENCE_MS);
+	looper_wait(&p.looper, &p.b.ended);
+	assert_true(peer_heard(&p.b, "0123456789"));
+	end(&p);
+}
+
 /* What was written leaves before the end, whatever the peer still sends (no reset). */
 static void close_with_linger(void **state)
 {
@@ -369,6 +477,10 @@ int main(void)
 		cmocka_unit_test(eof_waits_for_resume),
 		cmocka_unit_test(half_close),
 		cmocka_unit_test(reset),
+		cmocka_unit_test(reset_while_paused),
+		cmocka_unit_test(reset_while_closing),
+		cmocka_unit_test(ipv6_names),
+		cmocka_unit_test(resumes_inside_event),
 		cmocka_unit_test(close_with_linger),
 		cmocka_unit_test(linger_ends),
 		cmocka_unit_test(closes_inside_event),

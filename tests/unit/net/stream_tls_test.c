@@ -276,6 +276,58 @@ static void starttls_with_unread(void **state)
 	end(&t);
 }
 
+/* The peer has ended before TLS begins: a failure, no waiting for ever. */
+static void starttls_after_eof(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct stream_options server, client;
+	prepare(&t, "good");
+	make_contexts(&t);
+	start_clear_peers(&t, &server, &client);
+	stream_close(t.client.stream, LOOPER_PATIENCE_MS);
+	looper_wait(&t.looper, &t.server.ended);
+	assert_true(stream_start_tls(t.server.stream, &server));
+	looper_wait(&t.looper, &t.server.failed);
+	assert_int_equal(t.server.why, FAIL_CLIENT_TLS);
+	assert_int_equal(t.server.opened, 1);
+	end(&t);
+}
+
+static void starttls_on_dead_stream(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct stream_options server, client;
+	prepare(&t, "good");
+	make_contexts(&t);
+	start_clear_peers(&t, &server, &client);
+	stream_close(t.server.stream, 100);
+	assert_true(stream_start_tls(t.server.stream, &server));
+	assert_false(stream_is_tls(t.server.stream));
+	end(&t);
+}
+
+/* An owner who writes and writes before the handshake is done. */
+static void flood_before_handshake(void **state)
+{
+	(void)state;
+	struct talk t;
+	struct span bytes = pattern(STREAM_HIGH_WATER);
+	prepare(&t, "good");
+	make_contexts(&t);
+	struct stream_options server = server_side(&t);
+	peer_start(&t.server, &t.looper, t.fds[1], &server);
+	peer_start(&t.client, &t.looper, t.fds[0], NULL);
+	for (int i = 0; i < 3; i++) {
+		peer_say_bytes(&t.server, bytes);
+	}
+	looper_wait(&t.looper, &t.server.failed);
+	assert_int_equal(t.server.why, FAIL_SLOW_READER);
+	free((void *)(uintptr_t)bytes.p);
+	end(&t);
+}
+
 struct verdict {
 	const char *stem, *name;
 	bool verify;
@@ -664,6 +716,9 @@ int main(void)
 		cmocka_unit_test(starttls_injected_by_client),
 		cmocka_unit_test(starttls_injected_by_server),
 		cmocka_unit_test(starttls_with_unread),
+		cmocka_unit_test(starttls_after_eof),
+		cmocka_unit_test(starttls_on_dead_stream),
+		cmocka_unit_test(flood_before_handshake),
 		cmocka_unit_test(verification),
 		cmocka_unit_test(no_tls_at_all),
 		cmocka_unit_test(leaves_during_handshake),

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -351,6 +352,88 @@ static void test_server_leaves_inside_a_literal(void **state)
 	caller_finish(&c);
 }
 
+/* A literal waits for the server's word; what is behind it waits too, and is not lost. */
+static bool take_append(struct fake_connection *c, struct span line)
+{
+	if (span_contains_nocase(line, "APPEND")) {
+		assert_true(span_is(line, "b APPEND INBOX {5}")); /* no smuggling: synchronising */
+		c->fake->arg = c;
+		return true;
+	}
+	if (span_is(line, "hello")) {
+		fake_reply(c, "OK appended");
+		return true;
+	}
+	return false;
+}
+
+static void test_literals_wait(void **state)
+{
+	struct session_rig *r = *state;
+	struct caller c;
+	r->fake.on_line = take_append;
+	caller_connect(&c, r, 0, SESSION_RIG_TLS);
+	caller_sign_in(&c, r->users[0], "right");
+	caller_say(&c, "b APPEND INBOX {5+}\r\nhello\r\nc NOOP\r\nd LOGOUT\r\n");
+	session_rig_settle(r);
+	session_rig_settle(r);
+	assert_non_null(r->fake.arg);
+	assert_true(fake_has_heard(newest(r), "ID AUTHENTICATE APPEND "));
+	fake_say(newest(r), "+ go on\r\n");
+	caller_hear_exactly(&c, "b OK appended\r\nc OK done\r\n* BYE Logging out\r\n"
+				"d OK Logout completed.\r\n");
+	caller_hear_the_end(&c);
+	caller_finish(&c);
+	wait_count(r, BACKEND_PARKED, 1);
+}
+
+/* A client that leaves the protocol in the middle of a command ends its session, and the connection. */
+static void test_client_breaks_the_rules(void **state)
+{
+	struct session_rig *r = *state;
+	struct caller c;
+	fake_answer_with(&r->fake, "SEARCH", "+ go on\r\n", NULL);
+	caller_connect(&c, r, 0, SESSION_RIG_PLAIN);
+	caller_sign_in(&c, r->users[0], "right");
+	caller_say(&c, "b SEARCH SUBJECT {3}\r\n");
+	caller_hear_exactly(&c, "+ go on\r\n");
+	caller_say(&c, "abc x{9+}\r\n");
+	caller_hear_exactly(&c, "* BYE Protocol error\r\n");
+	caller_hear_the_end(&c);
+	caller_finish(&c);
+	wait_gone(r);
+	wait_count(r, BACKEND_LENT, 0);
+	assert_int_equal(session_rig_count(r, BACKEND_PARKED), 0);
+}
+
+/* Out of descriptors in the one moment in which a carry needs one: this client ends, nobody else. */
+static void test_no_descriptor_for_the_carry(void **state)
+{
+	struct session_rig *r = *state;
+	struct caller c;
+	struct caller other;
+	char text[128];
+	struct rlimit before;
+	caller_connect(&other, r, 1, SESSION_RIG_PLAIN);
+	caller_sign_in(&other, r->users[1], "right");
+	caller_connect(&c, r, 0, SESSION_RIG_PLAIN);
+	caller_greet(&c);
+	int lowest = dup(STDERR_FILENO);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &before);
+	setrlimit(RLIMIT_NOFILE,
+		&(struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max});
+	snprintf(text, sizeof text, "a LOGIN %s right\r\n", r->users[1]);
+	caller_say(&c, text);
+	caller_hear_the_end(&c);
+	setrlimit(RLIMIT_NOFILE, &before);
+	caller_finish(&c);
+	caller_say(&other, "b NOOP\r\n");
+	caller_hear_exactly(&other, "b OK done\r\n");
+	caller_finish(&other);
+	wait_gone(r);
+}
+
 /* Much data, and a reader that stops: it costs the high marks, and not a byte is lost. */
 enum { MUCH = 20 * 1024 * 1024 }; /* the kernel alone may hold 16 MB on two ways */
 
@@ -531,6 +614,9 @@ int main(void)
 		STORY(test_server_says_bye),
 		STORY(test_server_leaves_without_a_word),
 		STORY(test_server_leaves_inside_a_literal),
+		STORY(test_literals_wait),
+		STORY(test_client_breaks_the_rules),
+		STORY(test_no_descriptor_for_the_carry),
 		STORY(test_client_that_stops_reading),
 		STORY(test_server_that_stops_reading),
 		STORY(test_renewed),
