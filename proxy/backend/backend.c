@@ -76,8 +76,6 @@ static void on_timer(void *owner)
 		stream_close(b->stream, 0); /* it has not said its goodbye */
 		break;
 	case BACKEND_DIALING:
-		backend_dial(b);
-		break;
 	case BACKEND_LENT:
 	case BACKEND_STATE_COUNT:
 		break;
