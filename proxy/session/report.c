@@ -58,8 +58,8 @@ void session_log_refusal(const struct session *s, enum fail why, const char *det
 	log_end(&line);
 }
 
-void session_log_end(
-	const struct session *s, enum fail why, const char *detail, const char *not_parked)
+void session_log_end(const struct session *s, enum fail why, const char *detail,
+	const char *not_parked, bool had_server)
 {
 	struct log_line line;
 	bool is_signed_in = s->linked_ms != 0;
@@ -76,7 +76,9 @@ void session_log_end(
 		log_str(&line, "detail", detail);
 	}
 	if (is_signed_in) {
-		log_str(&line, "kept", not_parked == NULL ? "yes" : "no");
+		/* none: between two commands the session had no server connection */
+		const char *kept = not_parked == NULL ? "yes" : "no";
+		log_str(&line, "kept", had_server ? kept : "none");
 		if (not_parked != NULL) {
 			log_str(&line, "why_not", not_parked);
 		}

@@ -192,6 +192,7 @@ void session_end(struct session *s, enum fail why, const char *detail)
 	net_loop_disarm(s->host->loop, &s->timer);
 	net_loop_disarm(s->host->loop, &s->quiet);
 	const char *not_parked = NULL;
+	bool had_server = s->server != NULL;
 	if (s->tracker != NULL) {
 		bool is_told = why == FAIL_LOGOUT || s->has_server_bye ||
 			       why == tracker_failure(s->tracker);
@@ -202,6 +203,6 @@ void session_end(struct session *s, enum fail why, const char *detail)
 	} else {
 		loan_cancel(&s->loan);
 	}
-	session_log_end(s, why, detail, not_parked);
+	session_log_end(s, why, detail, not_parked, had_server);
 	client_close(s->client, CLIENT_LINGER_MS);
 }

@@ -88,8 +88,8 @@ bool session_can_end_now(const struct session *s); /* draining: nothing would be
 /* report.c: the log lines. */
 void session_log_signin(const struct session *s);
 void session_log_refusal(const struct session *s, enum fail why, const char *detail);
-void session_log_end(
-	const struct session *s, enum fail why, const char *detail, const char *not_parked);
+void session_log_end(const struct session *s, enum fail why, const char *detail,
+	const char *not_parked, bool had_server);
 
 /* host.c */
 void session_host_left(struct session_host *h); /* a session has gone */

@@ -12,7 +12,8 @@ SESSION = (b'a LOGIN u16 "%s"\r\nb SELECT INBOX\r\nc FETCH 1:3 BODY.PEEK[]\r\nd 
            b"e APPEND Trash {%d+}\r\n%s\r\nf SEARCH ALL\r\ng LIST \"\" {1+}\r\n*\r\nh IDLE\r\nDONE\r\n"
            b"i STORE 1 +FLAGS (\\Seen)\r\nj ENABLE QRESYNC\r\nk NOOP\r\nl LOGOUT\r\n")
 
-FRESH = ("NOOP", "FETCH 1 FLAGS", "SELECT INBOX", "FETCH 1 (FLAGS)", "UNSELECT", "UNSELECT", "NOOP")
+# NAMESPACE first: a session that has no server connection yet is answered by the proxy.
+FRESH = ("NAMESPACE", "NOOP", "FETCH 1 FLAGS", "SELECT INBOX", "FETCH 1 (FLAGS)", "UNSELECT", "UNSELECT", "NOOP")
 
 
 def fresh(client):

@@ -84,7 +84,7 @@ def test_what_sticks_to_a_connection_never_reaches_the_next_session(module_proxi
 
     def look(client):
         told = b"".join(client.cmd(line).raw for line in (
-            "NOOP", "SELECT INBOX", "FETCH 1 (FLAGS)", "STORE 2 +FLAGS (\\Deleted)", "EXPUNGE", "NOOP"))
+            "NAMESPACE", "NOOP", "SELECT INBOX", "FETCH 1 (FLAGS)", "STORE 2 +FLAGS (\\Deleted)", "EXPUNGE", "NOOP"))
         return re.sub(rb"UIDNEXT \d+", b"UIDNEXT #", mask(told))
 
     prepare()
@@ -135,6 +135,7 @@ def test_two_sessions_at_once_have_two_connections(mux, mail1):
     with mux.client("u6", mail1.users["u6"]) as one, mux.client("u6", mail1.users["u6"]) as two:
         one.cmd("SELECT INBOX").ok()
         two.cmd("FETCH 1 FLAGS").bad()
+        two.cmd("SELECT INBOX").ok()
         assert mail1.sessions("u6") == 2
         one.logout()
         two.logout()
@@ -164,6 +165,8 @@ def test_max_lifetime_ends_reuse(make_proxy, mail1):
 def test_max_idle_per_user_bounds_what_is_parked(make_proxy, mail1):
     proxy = make_proxy({"mail": mail1}, pool={"max_idle_per_user": 2})
     clients = [proxy.client("u9", mail1.users["u9"]) for _ in range(5)]
+    for client in clients:
+        client.cmd("SELECT INBOX").ok()  # each holds a server connection of its own
     for client in clients:
         client.logout()
     wait_for(lambda: mail1.sessions("u9") == 2, "two of five stay")
@@ -246,7 +249,7 @@ def test_check_after_asks_a_connection_that_rested_long(make_proxy):
         proxy.session("u1", "secret")
         time.sleep(0.5)
         with proxy.client("u1", "secret") as client:
-            reply = client.cmd("NOOP").ok()
+            reply = client.cmd("NAMESPACE").ok()
             assert reply.untagged == []
             client.logout()
         assert server.connections() == 2
@@ -309,6 +312,7 @@ def test_a_parked_connection_serves_the_capabilities_of_its_sign_in_again(make_p
             with proxy.client() as client:
                 reply = client.login("u1", "secret").ok()
                 assert "XFIRST" in reply.text and "XSECOND" not in reply.text
+                client.cmd("NAMESPACE").ok()
                 client.logout()
             proxy.wait_event(msg="parked", count=count)
 
@@ -330,6 +334,8 @@ def test_a_limit_of_the_server_is_met_by_giving_up_a_parked_connection(make_prox
     try:
         proxy = make_proxy({"mail": server})
         one, two = (proxy.client("u1", server.users["u1"]) for _ in range(2))
+        one.cmd("SELECT INBOX").ok()
+        two.cmd("SELECT INBOX").ok()
         one.logout()
         two.logout()
         # Another secret-less way in (a session of another class) cannot use the two parked ones.

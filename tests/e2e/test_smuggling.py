@@ -71,7 +71,8 @@ NO_LITERALS = {
 
 def fresh(client):
     """What a new session shows of itself: the same bytes whoever used the connection before."""
-    commands = ("CAPABILITY", "NOOP", "FETCH 1 FLAGS", "SELECT INBOX", "STORE 1 +FLAGS (\\Seen)",
+    # NAMESPACE: a session that has no server connection yet is answered by the proxy.
+    commands = ("CAPABILITY", "NAMESPACE", "NOOP", "FETCH 1 FLAGS", "SELECT INBOX", "STORE 1 +FLAGS (\\Seen)",
                 "STORE 1 -FLAGS (\\Seen)", "CLOSE", "NOOP")
     return [mask(client.cmd(command).raw) for command in commands]
 

@@ -227,7 +227,8 @@ class Proxy:
         process.wait_for(lambda: self._at_rest() > before, "the server connection is at rest")
 
     def _at_rest(self):
-        return len(self.events(msg="parked")) + len(self.events(msg="not parked"))
+        return len(self.events(msg="parked")) + len(self.events(msg="not parked")) + \
+            len(self.events(msg="session end", kept="none"))
 
     # the log
 
