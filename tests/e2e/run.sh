@@ -11,7 +11,9 @@ reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 chmod 1777 "$reports" # a server that has dropped root writes here too
 export IMAPMUX=$binary
-export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:log_path=$reports/asan
+# A small quarantine: tests of bounded memory look at the resident size.
+ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:log_path=$reports/asan
+export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports/ubsan
 TSAN_OPTIONS=second_deadlock_stack=1:log_path=$reports/tsan:suppressions=$(realpath "$here/../lib/tsan.supp"):print_suppressions=0
 export TSAN_OPTIONS
