@@ -75,6 +75,10 @@ void loan_become_ready(struct loan *l)
 	backend_move(b, BACKEND_LENT);
 	credentials_drop(&l->credentials);
 	l->is_ready = true;
+	if (l->user->waiting.len > 0) {
+		/* Whoever waits could not ask for this connection before. */
+		queue_wake(b->pool, l->user);
+	}
 	l->is_reused = b->parked_ms > 0;
 	if (l->is_reused) {
 		counter_add(b->pool->counters, COUNTER_POOL_HITS, 1);

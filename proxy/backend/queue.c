@@ -116,12 +116,14 @@ static void ask(struct backend *b)
 {
 	struct loan *l = b->loan;
 	assert(l != NULL && l->is_ready);
-	if (l->events->on_wanted != NULL) {
+	/* Once is enough: a session that cannot give it back now does when it can. */
+	if (l->events->on_wanted != NULL && !l->is_told) {
+		l->is_told = true;
 		l->events->on_wanted(l->owner);
 	}
 }
 
-/* Each of his sessions is told once for each loan that waits. */
+/* Those whose connections were lent since the last time, too. */
 static void ask_user(struct pool_user *u)
 {
 	/* They may give it back at once, which takes them out of the list. */
@@ -143,8 +145,7 @@ static void make_room_for_user(struct pool_user *u, struct loan *l)
 	while (u->leaving < u->waiting.len && u->parked.len > 0) {
 		backend_evict(LIST_OBJECT(u->parked.first, struct backend, user_node));
 	}
-	if (u->leaving < u->waiting.len && !l->has_asked) {
-		l->has_asked = true;
+	if (u->leaving < u->waiting.len) {
 		ask_user(u);
 	}
 }

@@ -95,8 +95,11 @@ static void give_back(struct session *s)
 
 static bool can_give_back(const struct session *s)
 {
+	/* Unread bytes of the client may be the very command that the connection was fetched for: giving
+	 * it back now would be passing it round for ever. */
 	return s->server != NULL && session_config(s)->pool.enabled &&
-	       stream_unread(s->server) == 0 && tracker_can_detach(s->tracker);
+	       stream_unread(s->server) == 0 && stream_unread(client_stream(s->client)) == 0 &&
+	       tracker_can_detach(s->tracker);
 }
 
 void session_give_back_if_quiet(struct session *s)
