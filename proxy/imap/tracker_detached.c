@@ -99,7 +99,7 @@ void tracker_detach(struct tracker *t)
 	assert(tracker_can_detach(t));
 	assert(buf_len(&t->answers) == 0 && t->mailbox == NULL);
 	t->link = LINK_DETACHED;
-	t->is_blocked = false;
+	assert(!t->is_blocked);
 	in_flight_finish(&t->in_flight);
 }
 

@@ -268,6 +268,11 @@ static void detach(void **state)
 			.to_client = "* CAPABILITY IMAP4rev1 X LITERAL+ SASL-IR ID\r\n1 OK\r\n"
 				     "* CAPABILITY IMAP4rev1 X LITERAL+ SASL-IR ID\r\n"
 				     "2 OK Capability completed.\r\n"},
+		{"a list comes with the connection",
+			{"C:1 CAPABILITY\r\n", "W:", "A:", "S:1 OK\r\n", "D", "C:2 CAPABILITY\r\n"},
+			.to_server = "1 CAPABILITY\r\n",
+			.to_client = "1 OK\r\n" TOLD "2 OK Capability completed.\r\n",
+			.capabilities = "", .is_detached = true},
 		{"no list was ever told", {"C:1 CAPABILITY\r\n", "W:"}, .to_server = "",
 			.to_client = "", .capabilities = "", .is_open = true, .is_detached = true},
 	};
