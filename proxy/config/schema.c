@@ -112,7 +112,7 @@ static const struct schema_key keys[] = {
 	ONE_OF("tls.min_version", WORD, "1.2", "1.2|1.3",
 		"oldest version of TLS", CONFIG(tls.min_version)),
 	TEXT("tls.ciphers", STRING, "",
-		"cipher list for TLS 1.2; empty: that of OpenSSL", CONFIG(tls.ciphers)),
+		"cipher list for TLS 1.2; empty: those with forward secrecy", CONFIG(tls.ciphers)),
 	TEXT("tls.ciphersuites", STRING, "",
 		"cipher suites for TLS 1.3; empty: those of OpenSSL", CONFIG(tls.ciphersuites)),
 	TEXT("tls.client_ca", STRING, "",
