@@ -1,26 +1,20 @@
 /*
  * The listening sockets of a generation, between bind (main thread, maybe as root) and the workers, and the
- * files of its unix sockets for as long as it listens.
- *
- * A file is removed only while it is the one that was bound here: another process may have put its own in
- * that place since (a new imapmux that takes over from a draining one). Main thread.
+ * files of its unix sockets for as long as it listens. Main thread.
  */
 #ifndef IMAPMUX_CONTROL_SOCKETS_H
 #define IMAPMUX_CONTROL_SOCKETS_H
 
-#include <sys/types.h>
-
 #include "config/config.h"
+#include "control/socket_file.h"
 #include "worker/message.h"
 
 /* Of one listener. */
 struct socket_place {
-	size_t kept_from; /* index in the generation before, or CONFIG_PLAN_NEW */
-	int *fds;         /* one for each worker, -1: handed out; NULL: kept */
-	char *path;       /* unix: the file that was made; NULL: none. Owned */
-	unsigned mode;    /* its permission bits */
-	dev_t device;     /* which file was made at that path */
-	ino_t inode;
+	size_t kept_from;        /* index in the generation before, or CONFIG_PLAN_NEW */
+	int *fds;                /* one for each worker, -1: handed out; NULL: kept */
+	struct socket_file file; /* unix: what was made */
+	unsigned mode;           /* its permission bits */
 };
 
 struct sockets {

@@ -10,39 +10,6 @@
 #include "base/alloc.h"
 #include "net/listener.h"
 
-/* Which file it was that bind has made. The number stays taken while the socket is open. */
-static void remember_file(struct socket_place *p, const struct config_listener *l)
-{
-	struct stat made;
-	if (l->address.kind == ADDRESS_UNIX && lstat(l->address.path, &made) == 0) {
-		p->path = xstrdup(l->address.path);
-		p->device = made.st_dev;
-		p->inode = made.st_ino;
-	}
-}
-
-static bool is_ours(const struct socket_place *p)
-{
-	struct stat now;
-	return lstat(p->path, &now) == 0 && now.st_dev == p->device && now.st_ino == p->inode;
-}
-
-static void remove_file(struct socket_place *p)
-{
-	struct stat now;
-	if (p->path == NULL) {
-		return;
-	}
-	bool is_ours =
-		lstat(p->path, &now) == 0 && now.st_dev == p->device && now.st_ino == p->inode;
-	if (is_ours && unlink(p->path) != 0) {
-		/* Without rights in that folder after the change of user; the next start replaces it. */
-		log_say(LOG_INFO, "socket file stays", "%s: %s", p->path, strerror(errno));
-	}
-	free(p->path);
-	p->path = NULL;
-}
-
 static bool bind_place(struct socket_place *p, const struct config_listener *l, size_t workers,
 	struct config_errors *errors)
 {
@@ -56,7 +23,9 @@ static bool bind_place(struct socket_place *p, const struct config_listener *l, 
 			"cannot listen on %s: %s: %s", l->text, why, strerror(error));
 		return false;
 	}
-	remember_file(p, l);
+	if (l->address.kind == ADDRESS_UNIX) {
+		socket_file_remember(&p->file, l->address.path);
+	}
 	return true;
 }
 
@@ -88,15 +57,12 @@ void sockets_keep(struct sockets *s, struct sockets *before)
 		if (p->kept_from == CONFIG_PLAN_NEW) {
 			continue;
 		}
-		assert(p->kept_from < before->count && p->path == NULL);
+		assert(p->kept_from < before->count);
 		struct socket_place *from = &before->places[p->kept_from];
-		p->path = from->path;
-		p->device = from->device;
-		p->inode = from->inode;
-		from->path = NULL;
-		bool is_changed = p->path != NULL && p->mode != from->mode && is_ours(p);
-		if (is_changed && chmod(p->path, p->mode) != 0) {
-			log_say(LOG_WARN, "socket file keeps its mode", "%s: %s", p->path,
+		socket_file_move(&p->file, &from->file);
+		bool is_changed = p->mode != from->mode && socket_file_is_ours(&p->file);
+		if (is_changed && chmod(p->file.path, p->mode) != 0) {
+			log_say(LOG_WARN, "socket file keeps its mode", "%s: %s", p->file.path,
 				strerror(errno));
 		}
 	}
@@ -130,8 +96,7 @@ static void close_place(struct socket_place *p, size_t workers)
 void sockets_finish(struct sockets *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		/* The file first: once the socket is closed, another file may get its number. */
-		remove_file(&s->places[i]);
+		socket_file_remove(&s->places[i].file); /* the file first, see there */
 		close_place(&s->places[i], s->workers);
 	}
 	free(s->places);
