@@ -23,6 +23,7 @@ struct pool {
 	struct pool_user *users; /* uthash, by server identity and login */
 	struct list servers;     /* struct pool_server */
 	struct list states[BACKEND_STATE_COUNT];
+	struct list notes; /* inspect.c: what has happened at which server */
 	struct config_pool settings;
 	size_t max_parked; /* this worker's share of max_idle */
 	bool is_draining;

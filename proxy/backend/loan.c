@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "backend/budget.h"
+#include "backend/inspect.h"
 #include "base/alloc.h"
 #include "user_priv.h"
 
@@ -82,6 +83,7 @@ void loan_become_ready(struct loan *l)
 	l->is_reused = b->parked_ms > 0;
 	if (l->is_reused) {
 		counter_add(b->pool->counters, COUNTER_POOL_HITS, 1);
+		pool_note(b->pool, b->server->name, POOL_EVENT_HIT, FAIL_NONE);
 	}
 	if (l->is_reused && buf_len(&b->enabled) > 0) {
 		counter_add(b->pool->counters, COUNTER_POOL_HITS_ENABLED, 1);
@@ -162,6 +164,7 @@ enum served loan_serve(struct loan *l)
 		return BLOCKED_BY_SERVER;
 	}
 	counter_add(l->pool->counters, COUNTER_POOL_MISSES, 1);
+	pool_note(l->pool, s->name, POOL_EVENT_MISS, FAIL_NONE);
 	counter_add(l->pool->counters, miss_of(l), 1);
 	l->backend = backend_create(s, l);
 	backend_dial(l->backend);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "backend/inspect.h"
 #include "base/alloc.h"
 #include "user_priv.h"
 
@@ -92,6 +93,7 @@ void pool_destroy(struct pool **p)
 	queue_finish(*p);
 	servers_forget(*p);
 	assert((*p)->servers.len == 0);
+	pool_notes_finish(*p);
 	free(*p);
 	*p = NULL;
 }

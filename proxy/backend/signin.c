@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "backend/inspect.h"
 #include "base/alloc.h"
 #include "user_priv.h"
 
@@ -16,6 +17,7 @@ void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 {
 	struct loan *l = b->loan;
 	counter_add(b->pool->counters, COUNTER_BACKEND_DIAL_FAILURES, 1);
+	pool_note(b->pool, b->server->name, POOL_EVENT_FAILED, why);
 	/* detail may belong to what is closed below: tell first. */
 	b->loan = NULL;
 	if (l != NULL) {
@@ -75,6 +77,7 @@ static void be_signed_in(struct backend *b)
 	struct span list = signin_capabilities(b->signin);
 	b->capabilities = xmemdup0(list.p, list.n);
 	signin_destroy(&b->signin);
+	pool_note(b->pool, b->server->name, POOL_EVENT_UP, FAIL_NONE);
 	user_signed_in(b, l);
 	credentials_drop(&l->credentials);
 	if (buf_len(&l->wanted) > 0) {
@@ -113,6 +116,7 @@ static void be_refused(struct backend *b)
 {
 	struct loan *l = b->loan;
 	bool is_wrong = signin_is_wrong_credential(b->signin);
+	pool_note(b->pool, b->server->name, POOL_EVENT_UP, FAIL_NONE);
 	if (is_wrong) {
 		known_refuse(l);
 	}
