@@ -5,8 +5,10 @@
  *	control -> worker   RENEW    here is a generation and where to listen; the first one begins the work
  *	                    DRAIN    stop listening, let the sessions come to their end
  *	                    STOP     stop listening, end the sessions now
+ *	                    QUERY    tell about your clients or your pool, end a session, ...
  *	worker -> worker    SCARCE   somebody waits here for a connection to a server: make room
  *	worker -> control   RENEWED  a RENEW was carried out
+ *	                    ANSWER   to a QUERY, with its number; none comes when ENDED does
  *	                    ENDED    drained or stopped: the thread is about to end and may be joined
  *
  * A message owns what it holds. It belongs to the sender until inbox_post takes it, then to the receiver,
@@ -18,13 +20,16 @@
 #include "base/list.h"
 #include "config/plan.h"
 #include "session/generation.h"
+#include "session/inspect.h"
 
 enum message_kind {
 	MESSAGE_RENEW,
 	MESSAGE_DRAIN,
 	MESSAGE_STOP,
 	MESSAGE_SCARCE,
+	MESSAGE_QUERY,
 	MESSAGE_RENEWED,
+	MESSAGE_ANSWER,
 	MESSAGE_ENDED,
 };
 
@@ -43,7 +48,12 @@ struct message {
 	struct message_socket *sockets;
 	size_t socket_count;
 
-	/* MESSAGE_RENEWED, MESSAGE_ENDED */
+	/* MESSAGE_QUERY, MESSAGE_ANSWER */
+	uint64_t number;              /* the asker's */
+	struct inspect_query query;   /* MESSAGE_QUERY */
+	struct inspect_report report; /* MESSAGE_ANSWER */
+
+	/* MESSAGE_RENEWED, MESSAGE_ANSWER, MESSAGE_ENDED */
 	unsigned worker;
 	size_t failures; /* MESSAGE_RENEWED: listeners that could not be started */
 };
@@ -57,7 +67,10 @@ struct message *message_renew(struct generation *g);
 /* A DRAIN, a STOP or a SCARCE. */
 struct message *message_order(enum message_kind kind);
 
-/* A RENEWED or an ENDED of the given worker. */
+/* A QUERY; the strings of q are copied. */
+struct message *message_query(uint64_t number, const struct inspect_query *q);
+
+/* A RENEWED, an ANSWER (its number and report are the caller's to fill in) or an ENDED of the given worker. */
 struct message *message_report(enum message_kind kind, unsigned worker);
 
 /* Closes and releases what is still inside. Nulls; NULL inside is fine. Any thread. */

@@ -31,9 +31,17 @@ struct message *message_order(enum message_kind kind)
 	return message_create(kind);
 }
 
+struct message *message_query(uint64_t number, const struct inspect_query *q)
+{
+	struct message *m = message_create(MESSAGE_QUERY);
+	m->number = number;
+	inspect_query_init(&m->query, q->kind, q->server, q->who);
+	return m;
+}
+
 struct message *message_report(enum message_kind kind, unsigned worker)
 {
-	assert(kind == MESSAGE_RENEWED || kind == MESSAGE_ENDED);
+	assert(kind == MESSAGE_RENEWED || kind == MESSAGE_ANSWER || kind == MESSAGE_ENDED);
 	struct message *m = message_create(kind);
 	m->worker = worker;
 	return m;
@@ -53,6 +61,8 @@ void message_destroy(struct message **m)
 		}
 	}
 	free(old->sockets);
+	inspect_query_finish(&old->query);
+	inspect_report_finish(&old->report);
 	generation_unref(&old->generation);
 	free(old);
 }

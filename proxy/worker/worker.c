@@ -205,6 +205,18 @@ static void stop_accepting(struct worker *w)
 	w->state = WORKER_DRAINING;
 }
 
+/* An inbox gives out what is in it when it closes; then the host may be at its end, and ENDED follows. */
+static void answer(struct worker *w, const struct message *question)
+{
+	if (w->state == WORKER_ENDED) {
+		return;
+	}
+	struct message *m = message_report(MESSAGE_ANSWER, w->options.number);
+	m->number = question->number;
+	session_host_inspect(&w->host, &question->query, &m->report);
+	report(w, m);
+}
+
 static void on_order(void *owner, struct list_node *node)
 {
 	struct worker *w = owner;
@@ -234,7 +246,11 @@ static void on_order(void *owner, struct list_node *node)
 			session_host_make_room(&w->host);
 		}
 		break;
+	case MESSAGE_QUERY:
+		answer(w, m);
+		break;
 	case MESSAGE_RENEWED:
+	case MESSAGE_ANSWER:
 	case MESSAGE_ENDED:
 		assert(!"a message for control");
 	}
