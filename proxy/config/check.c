@@ -218,6 +218,15 @@ static void check_rights(struct raw *r)
 	}
 }
 
+static void check_admin(struct raw *r)
+{
+	const char *path = r->config->admin_socket;
+	if (is_given(path) && path[0] != '/') {
+		config_errors_add(r->errors, raw_place_of(r, "admin", -1, "socket"), "admin.socket",
+			"must be a path that begins with a slash");
+	}
+}
+
 /* Capabilities are atoms; RFC 9051 section 9 compares them in any case. */
 static void take_hidden(struct raw *r)
 {
@@ -256,6 +265,7 @@ void raw_check(struct raw *r)
 	check_listeners(r);
 	check_authorities(r);
 	check_rights(r);
+	check_admin(r);
 	take_hidden(r);
 	if (r->config->workers == 0) {
 		r->config->workers = usable_cpus();

@@ -234,7 +234,7 @@ static const struct schema_key keys[] = {
 
 	GROUP("admin", "the operator's doors"),
 	TEXT("admin.socket", STRING, "/run/imapmux/admin.sock",
-		"path of the admin socket; empty: off", CONFIG(admin_socket), LATER),
+		"path of the admin socket; empty: off", CONFIG(admin_socket)),
 	TEXT("admin.http", STRING, "127.0.0.1:9143",
 		"address of metrics and status page; empty: off", CONFIG(admin_http), LATER),
 };

@@ -127,9 +127,6 @@ static void test_later_work_is_refused(void **state)
 		"pool.spares: not supported yet; leave it at its default, 0");
 	expect("limits = { auth_delay_max = 3; };", 3,
 		"limits.auth_delay_max: not supported yet; leave it at its default, 15s");
-	expect("admin = { socket = \"/run/other\"; };", 3,
-		"admin.socket: not supported yet; leave it at its default, "
-		"/run/imapmux/admin.sock");
 	expect("admin = { http = \"127.0.0.1:1\"; };", 3,
 		"admin.http: not supported yet; leave it at its default, 127.0.0.1:9143");
 	expect("tls = { client_auth = \"require\"; };", 3,
