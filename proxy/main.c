@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/version.h"
+#include "control/command_admin.h"
 #include "control/command_check.h"
 #include "control/command_route.h"
 #include "control/control.h"
@@ -22,8 +23,17 @@ static const char help_text[] =
 	"  imapmux check -c FILE        check the configuration: \"ok\", or every error\n"
 	"  imapmux route -c FILE USER   where a user goes: rule, server, login, worker\n"
 	"\n"
+	"Commands to a running imapmux, over its admin socket:\n"
+	"  imapmux show WHAT                pools, clients, sessions, backends, users,\n"
+	"                                   stats, config or version\n"
+	"  imapmux kick USER|SESSION        end the sessions of a user, or one by its id\n"
+	"  imapmux flush [BACKEND [LOGIN]]  close parked connections; -: of all backends\n"
+	"\n"
 	"Options:\n"
 	"  -c, --config FILE   the configuration file, see imapmux.conf(5)\n"
+	"  -s, --socket PATH   the admin socket; without it that of the configuration,\n"
+	"                      without both /run/imapmux/admin.sock\n"
+	"  -j, --json          print the answer as one JSON document\n"
 	"  -h, --help          show this text\n"
 	"  -V, --version       show the version\n"
 	"\n"
@@ -33,48 +43,66 @@ static const char help_text[] =
 	"  TERM, INT   accept no more clients and stop when the sessions have ended,\n"
 	"              after limits.drain_timeout at the latest; a second one: stop now\n"
 	"\n"
-	"Exit status: 0 done; 1 it could not start, or did not stop in time; 2 an error\n"
-	"in the configuration or in the command line.\n"
+	"Exit status: 0 done; 1 it could not start, did not stop in time, or cannot be\n"
+	"reached; 2 an error in the configuration or in the command line.\n"
 	"\n"
 	"More in imapmux(8) and imapmux.conf(5).\n";
 
 struct arguments {
-	const char *config; /* NULL: not given */
-	char **rest;        /* behind the command */
+	struct command_admin admin; /* options: where, and in which form */
+	char **rest;                /* behind the command */
 	int rest_count;
 };
 
 struct command {
 	const char *name;
-	int operands;
+	bool needs_config;
+	int operands, optional;                /* how many must follow, and may */
+	const char *missing;                   /* what is missing when too few do */
 	int (*run)(const struct arguments *a); /* NULL: belongs to a later version */
 };
 
 static int run_check(const struct arguments *a)
 {
-	return command_check(a->config);
+	return command_check(a->admin.config);
 }
 
 static int run_route(const struct arguments *a)
 {
-	return command_route(a->config, a->rest[0]);
+	return command_route(a->admin.config, a->rest[0]);
+}
+
+static int run_show(const struct arguments *a)
+{
+	return command_show(&a->admin, a->rest[0]);
+}
+
+static int run_kick(const struct arguments *a)
+{
+	return command_kick(&a->admin, a->rest[0]);
+}
+
+static int run_flush(const struct arguments *a)
+{
+	return command_flush(&a->admin, a->rest_count > 0 ? a->rest[0] : NULL,
+		a->rest_count > 1 ? a->rest[1] : NULL);
 }
 
 static const struct command commands[] = {
-	{"check", 0, run_check},
-	{"route", 1, run_route},
-	{"show", 0, NULL},
-	{"kick", 0, NULL},
-	{"drain", 0, NULL},
-	{"undrain", 0, NULL},
-	{"move", 0, NULL},
-	{"flush", 0, NULL},
-	{"pause", 0, NULL},
-	{"resume", 0, NULL},
-	{"reload", 0, NULL},
-	{"shutdown", 0, NULL},
-	{"trace", 0, NULL},
-	{"top", 0, NULL},
+	{"check", true, 0, 0, "", run_check},
+	{"route", true, 1, 0, "a user name", run_route},
+	{"show", false, 1, 0, "what to show", run_show},
+	{"kick", false, 1, 0, "a user, or the id of a session,", run_kick},
+	{"flush", false, 0, 2, "", run_flush},
+	{.name = "drain"},
+	{.name = "undrain"},
+	{.name = "move"},
+	{.name = "pause"},
+	{.name = "resume"},
+	{.name = "reload"},
+	{.name = "shutdown"},
+	{.name = "trace"},
+	{.name = "top"},
 };
 
 static const struct command *find_command(const char *name)
@@ -108,14 +136,17 @@ static int run_command(const char *name, const struct arguments *a)
 			name);
 		return CONTROL_INVALID;
 	}
-	if (a->config == NULL) {
+	if (command->needs_config && a->admin.config == NULL) {
 		return wrong("no configuration given: use -c FILE", "");
 	}
 	if (a->rest_count < command->operands) {
-		return wrong("a user name is missing behind: ", name);
+		char text[80];
+		snprintf(text, sizeof text, "%s is missing behind: ", command->missing);
+		return wrong(text, name);
 	}
-	if (a->rest_count > command->operands) {
-		return wrong("one word too many: ", a->rest[command->operands]);
+	int most = command->operands + command->optional;
+	if (a->rest_count > most) {
+		return wrong("one word too many: ", a->rest[most]);
 	}
 	return command->run(a);
 }
@@ -138,6 +169,8 @@ int main(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
+		{"socket", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
 		{0},
 	};
 	struct arguments a = {0};
@@ -145,10 +178,16 @@ int main(int argc, char **argv)
 	if (!fill_standard_descriptors()) {
 		return CONTROL_FAILED;
 	}
-	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:hjs:V", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			a.config = optarg;
+			a.admin.config = optarg;
+			break;
+		case 's':
+			a.admin.socket = optarg;
+			break;
+		case 'j':
+			a.admin.wants_json = true;
 			break;
 		case 'h':
 			fputs(help_text, stdout);
@@ -166,8 +205,8 @@ int main(int argc, char **argv)
 		a.rest_count = argc - optind - 1;
 		return run_command(argv[optind], &a);
 	}
-	if (a.config == NULL) {
+	if (a.admin.config == NULL) {
 		return wrong("no configuration given: use -c FILE", "");
 	}
-	return control_run(a.config);
+	return control_run(a.admin.config);
 }

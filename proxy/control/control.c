@@ -18,6 +18,7 @@
 #include "backend/proof.h"
 #include "base/alloc.h"
 #include "base/version.h"
+#include "control/admin.h"
 #include "control/command_check.h"
 #include "control/privileges.h"
 #include "control/reload.h"
@@ -42,6 +43,7 @@ struct control {
 	struct guard *guard;
 	struct budget *budget;
 	struct running now;
+	struct admin *admin;
 	unsigned awaited;  /* workers that have not taken up the latest generation */
 	unsigned alive;    /* workers that have not ended */
 	bool wants_reload; /* HUP came while workers took up the one before */
@@ -127,11 +129,13 @@ static void on_ended(struct control *c, const struct message *m)
 	assert(c->alive > 0 && c->state >= CONTROL_DRAINING);
 	/* Its thread may still be inside the post that brought this. */
 	worker_join(c->now.workers[m->worker]);
+	admin_on_worker_ended(c->admin, m->worker);
 	if (--c->alive == 0) {
 		/* Nothing is left that keeps the loop running: control_run goes on. */
 		net_loop_disarm(&c->loop, &c->deadline);
 		signals_stop(&c->signals);
 		inbox_close(&c->reports);
+		admin_stop(c->admin);
 	}
 }
 
@@ -141,6 +145,8 @@ static void on_report(void *owner, struct list_node *node)
 	struct message *m = message_of(node);
 	if (m->kind == MESSAGE_RENEWED) {
 		on_renewed(c, m);
+	} else if (m->kind == MESSAGE_ANSWER) {
+		admin_on_answer(c->admin, m);
 	} else {
 		assert(m->kind == MESSAGE_ENDED);
 		on_ended(c, m);
@@ -167,7 +173,7 @@ static void reload(struct control *c)
 	struct config_errors errors = {0};
 	struct reload fresh;
 	if (!reload_read(&fresh, &c->now, c->file, &errors) ||
-		!reload_bind(&fresh, &c->now, &errors)) {
+		!reload_bind(&fresh, &c->now, admin_door(c->admin), &errors)) {
 		for (size_t i = 0; i < errors.count; i++) {
 			log_say(LOG_ERROR, "configuration error", "%s", errors.lines[i]);
 		}
@@ -177,6 +183,7 @@ static void reload(struct control *c)
 		return;
 	}
 	reload_warn(&fresh);
+	admin_listen(c->admin, &fresh.door);
 	reload_commit(&fresh, &c->now);
 	c->awaited = c->now.worker_count;
 }
@@ -227,6 +234,7 @@ static void on_deadline(void *owner)
 	}
 	/* Threads still run: nothing can be freed under them, and exit handlers would try. */
 	log_say(LOG_ERROR, "workers do not end", "%u left behind", c->alive);
+	admin_stop(c->admin);
 	_exit(CONTROL_FAILED);
 }
 
@@ -268,11 +276,13 @@ static bool start_workers(struct control *c, struct reload *first)
 	if (!make_workers(c)) {
 		return false;
 	}
+	admin_listen(c->admin, &first->door);
 	reload_commit(first, now);
 	c->awaited = now->worker_count;
 	for (unsigned i = 0; i < now->worker_count; i++) {
 		if (!worker_start(now->workers[i])) {
 			sockets_finish(&now->sockets);
+			admin_stop(c->admin);
 			return false;
 		}
 		c->alive++;
@@ -287,7 +297,7 @@ static bool prepare(struct control *c, struct reload *first)
 	c->status = CONTROL_INVALID;
 	if (reload_read(first, &c->now, c->file, &errors)) {
 		c->status = CONTROL_FAILED;
-		if (reload_bind(first, &c->now, &errors)) {
+		if (reload_bind(first, &c->now, admin_door(c->admin), &errors)) {
 			return true;
 		}
 	}
@@ -360,6 +370,8 @@ int control_run(const char *config_file)
 	proof_init();
 	c.guard = guard_create();
 	c.budget = budget_create();
+	c.admin = admin_create(
+		&(struct admin_options){.loop = &c.loop, .now = &c.now, .guard = c.guard});
 	if (start(&c)) {
 		net_loop_run(&c.loop);
 		finish_workers(&c.now);
@@ -368,6 +380,7 @@ int control_run(const char *config_file)
 		signals_stop(&c.signals);
 		inbox_close(&c.reports);
 	}
+	admin_destroy(&c.admin);
 	guard_destroy(&c.guard);
 	budget_destroy(&c.budget);
 	net_loop_finish(&c.loop);

@@ -7,7 +7,7 @@ bool reload_read(
 {
 	const struct config *before = now->generation != NULL ? now->generation->config : NULL;
 	unsigned number = now->generation != NULL ? now->generation->number + 1 : 1;
-	*r = (struct reload){.generation = generation_create(file, number, errors)};
+	*r = (struct reload){.generation = generation_create(file, number, errors), .door.fd = -1};
 	if (r->generation == NULL) {
 		return false;
 	}
@@ -15,12 +15,14 @@ bool reload_read(
 	return true;
 }
 
-bool reload_bind(struct reload *r, const struct running *now, struct config_errors *errors)
+bool reload_bind(struct reload *r, const struct running *now, const struct door *door,
+	struct config_errors *errors)
 {
 	const struct config *c = r->generation->config;
 	/* How many workers there are is settled by the first generation. */
 	size_t workers = now->workers != NULL ? now->worker_count : c->workers;
-	if (!sockets_bind(&r->sockets, c, r->plan.kept_from, workers, errors)) {
+	bool all_good = sockets_bind(&r->sockets, c, r->plan.kept_from, workers, errors);
+	if (!door_bind(&r->door, c, door, errors) || !all_good) {
 		reload_abandon(r);
 		return false;
 	}
@@ -39,6 +41,7 @@ void reload_warn(const struct reload *r)
 void reload_commit(struct reload *r, struct running *now)
 {
 	assert(now->workers != NULL && now->worker_count == r->sockets.workers);
+	assert(r->door.fd < 0);
 	const struct config *c = r->generation->config;
 	log_setup(c->log_level, c->log_format);
 	now->added = r->plan.added;
@@ -60,6 +63,7 @@ void reload_commit(struct reload *r, struct running *now)
 
 void reload_abandon(struct reload *r)
 {
+	door_finish(&r->door);
 	sockets_finish(&r->sockets);
 	config_plan_finish(&r->plan);
 	generation_unref(&r->generation);

@@ -2,7 +2,7 @@
 # headers.sh: include/imap/quote.h belongs to proxy/imap/quote.c, is guarded by IMAPMUX_IMAP_QUOTE_H,
 # and compiles with nothing before it. A header without functions (types, limits, inline) needs no source.
 set -u
-flags=$(pkg-config --cflags libuv openssl libconfig libpcre2-8)
+flags=$(pkg-config --cflags libuv openssl libconfig libpcre2-8 jansson)
 bad=0
 complain()
 {
