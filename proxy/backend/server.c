@@ -109,7 +109,7 @@ static bool is_among(const struct pool_server *s, struct pool_server *const *kep
 
 void servers_configure(struct pool *p, const struct config *c)
 {
-	struct pool_server **kept = xcalloc(c->backend_count, sizeof *kept);
+	struct pool_server **kept = xcalloc(c->backend_count, sizeof(void *));
 	for (size_t i = 0; i < c->backend_count; i++) {
 		kept[i] = server_find(p, &c->backends[i]);
 		kept[i]->max_connections = c->backends[i].max_connections;
