@@ -153,6 +153,25 @@ def test_pools(mux, mail1):
             assert row["hit_rate"] == 0.25
 
 
+def test_who_waits(make_proxy, mail1):
+    proxy = start(make_proxy, {"mail1": mail1}, pool={"max_per_user": 1, "queue_timeout": "1h"})
+    with proxy.client("u6", mail1.users["u6"]) as one, proxy.client() as two:
+        one.cmd("SELECT INBOX").ok()
+        two.login("u6", mail1.users["u6"]).ok()
+        tag = two.start("SELECT INBOX")
+        row, = settled(proxy, "pools", lambda rows: rows[0]["longest_wait_ms"] > 100)
+        assert row["waiting"] == 1 and row["active"] == 1
+        attached = sorted(row["attached"] for row in show(proxy, "sessions"))
+        assert attached == [False, True]
+        shown, = table(run(proxy, "show", "pools"))
+        assert shown["WAITING"] == "1" and shown["LONGEST WAIT"] != "0"
+        one.logout()
+        two.until(tag).ok()
+        row, = show(proxy, "pools")
+        assert row["waiting"] == 0 and row["longest_wait_ms"] == 0
+    process.remove_dir(os.path.dirname(proxy.path))
+
+
 def test_parked_by_class(mux, mail1):
     with mux.client("u4", mail1.users["u4"]) as client:
         client.cmd("ENABLE CONDSTORE").ok()
