@@ -22,7 +22,7 @@ def fresh(client):
 
 @pytest.mark.parametrize("leave", ["kill", "close", "shut"])
 @pytest.mark.parametrize("workers", [1, 4])
-def test_client_killed_at_every_byte_and_the_next_session_is_fresh(
+def test_S7_client_killed_at_every_byte_and_the_next_session_is_fresh(
         make_proxy, mail1, workers, leave):
     mail1.fill("u16", 3, size=2000)
     proxy = make_proxy({"mail": mail1}, workers=workers)

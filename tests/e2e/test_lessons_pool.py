@@ -23,6 +23,15 @@ def sign_in(mux, server, user):
     return mux.client(user, server.users[user])
 
 
+def assert_fresh(client):
+    """A command that is answered here, one that goes to the server: nothing but their answers."""
+    reply = client.cmd("NOOP").ok()
+    assert reply.untagged == [], reply.raw
+    reply = client.cmd('LIST "" INBOX').ok()
+    assert len(reply.untagged) == 1 and reply.find("* LIST "), reply.raw
+    client.logout()
+
+
 @pytest.mark.parametrize("sticky", [
     "ENABLE QRESYNC", "ENABLE CONDSTORE", "SELECT INBOX (CONDSTORE)", "FETCH 1 (MODSEQ)",
     "FETCH 1 FLAGS (CHANGEDSINCE 1)", "STORE 1 (UNCHANGEDSINCE 999999) FLAGS ()",
@@ -66,9 +75,7 @@ def test_L3_answers_of_a_client_that_left_do_not_reach_the_next_session(mux, mai
     first.send(b"".join(b"f%d FETCH %d BODY[]\r\n" % (n, n) for n in range(1, 31)))
     getattr(first, leave)()
     with sign_in(mux, mail1, "u1") as second:
-        reply = second.cmd("NOOP").ok()
-        assert reply.untagged == [], reply.raw
-        second.logout()
+        assert_fresh(second)
 
 
 @pytest.mark.parametrize("leave", ["close", "kill", "shut"])
@@ -80,9 +87,7 @@ def test_L4_half_a_literal_does_not_eat_the_next_session(mux, mail1, leave):
     assert tag
     getattr(first, leave)()
     with sign_in(mux, mail1, "u1") as second:
-        reply = second.cmd("NOOP").ok()
-        assert reply.untagged == []
-        second.logout()
+        assert_fresh(second)
 
 
 def test_L5_a_changed_password_ends_the_old_one_within_the_time_of_proof(make_proxy, mail1):
@@ -134,7 +139,7 @@ def test_L6_wrong_passwords_leave_the_parked_connection_alone(mux, mail1):
 @pytest.mark.parametrize("name", [
     b"u1 pw1\r\nZZ01 CAPABILITY\r\nA9 NOOP", b'u1" "x"\r\nZZ01 NOOP', b"u1\nZZ01 NOOP\n",
     b"{3}\r\nZZ01 NOOP", b"u1 {5+}\r\nZZ01 NOOP", b"\\", b'"', b"u1\x80\xff", b"u1\t", b""])
-def test_L7_no_name_or_password_becomes_a_second_command(make_proxy, name):
+def test_L7_S5_no_name_or_password_becomes_a_second_command(make_proxy, name):
     with Fake(friendly) as server:
         proxy = make_proxy({"fake": server.where()})
         for user, secret in ((name, b"secret"), (b"u1", name)):

@@ -217,18 +217,23 @@ class Proxy:
         return client
 
     def session(self, user, password, work=None, **options):
-        """A whole session: sign-in, `work(client)`, LOGOUT; returns when its server connection is at
-        rest, parked or closed, so that the next session finds what there is to find."""
-        before = self._at_rest()
+        """A whole session: sign-in, `work(client)` or a small command, LOGOUT. Returns when its server
+        connection is at rest, parked or closed, so that the next session finds what there is."""
+        before, ends = self._at_rest(), len(self.events(msg="session end"))
         with self.client(user, password, **options) as client:
             if work:
                 work(client)
+            else:
+                client.cmd('LIST "" INBOX').ok()
             client.logout()
-        process.wait_for(lambda: self._at_rest() > before, "the server connection is at rest")
+        end = self.wait_event(msg="session end", count=ends + 1)
+        begin = self.events(msg="sign-in", session=end["session"])[0]
+        # Signed in from the pool without a word for the server: no connection was attached.
+        if begin["connection"] == "new" or end["bytes_to_server"] != "0":
+            process.wait_for(lambda: self._at_rest() > before, "the server connection is at rest")
 
     def _at_rest(self):
-        return len(self.events(msg="parked")) + len(self.events(msg="not parked")) + \
-            len(self.events(msg="session end", kept="none"))
+        return len(self.events(msg="parked")) + len(self.events(msg="not parked"))
 
     # the log
 
