@@ -111,6 +111,7 @@ struct config {
 	struct config_limits limits;
 	char **hide; /* capabilities never shown, upper case */
 	size_t hide_count;
+	bool tell_reuse; /* XIMAPPROXY, XPROXYREUSE */
 	char *admin_socket, *admin_http;
 };
 

@@ -16,6 +16,7 @@
 struct capability_policy {
 	const char *const *hide;
 	size_t hide_count;
+	bool tells_reuse; /* XIMAPPROXY: a reused connection is announced at sign-in */
 };
 
 /* What can work on this connection before sign-in. */

@@ -69,7 +69,8 @@ struct credentials *preauth_credentials(struct preauth *p);
 struct span preauth_tag(const struct preauth *p);
 
 /*
- * Appends the tagged OK. capabilities is the session list already rewritten, text e.g. "Logged in".
+ * Appends the tagged OK. capabilities is the session list already rewritten, text e.g. "Logged in", or
+ * "[CODE] Logged in" (then the list goes untagged).
  * A client that asked CAPABILITY before gets an untagged CAPABILITY and a plain OK, others a response
  * code (what Dovecot does, for old clients).
  */

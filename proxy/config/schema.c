@@ -231,6 +231,8 @@ static const struct schema_key keys[] = {
 	GROUP("capabilities", "what clients are told"),
 	TEXT("capabilities.hide", NAMES, "",
 		"capabilities that are never shown", RAW(hide)),
+	BOOL("capabilities.tell_reuse", "false",
+		"tell clients by XPROXYREUSE that the server was not asked", CONFIG(tell_reuse)),
 
 	GROUP("admin", "the operator's doors"),
 	TEXT("admin.socket", STRING, "/run/imapmux/admin.sock",

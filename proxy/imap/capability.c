@@ -85,7 +85,7 @@ static bool write_own(struct buf *out, const struct capability_policy *policy, b
 			return false;
 		}
 	}
-	return true;
+	return !policy->tells_reuse || write_word(out, policy, span_str("XIMAPPROXY"), is_first);
 }
 
 bool capability_write_preauth(

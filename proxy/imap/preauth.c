@@ -319,7 +319,8 @@ void preauth_accept(struct preauth *p, struct span capabilities, const char *tex
 	assert(p->state == PREAUTH_STATE_SIGN_IN);
 	assert(p->tag_len > 0);
 	bool is_written = true;
-	if (p->has_asked) {
+	/* A reply has one response code (RFC 9051 section 7.1): the text's own comes first. */
+	if (p->has_asked || text[0] == '[') {
 		is_written = buf_add_str(out, "* CAPABILITY ") && buf_add(out, capabilities) &&
 			     buf_add_str(out, "\r\n") && buf_add(out, preauth_tag(p)) &&
 			     buf_add_str(out, " OK ");

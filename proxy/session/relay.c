@@ -176,7 +176,9 @@ static void answer_signin(
 	bool fits = capability_write_session(&list, &policy, capabilities);
 	assert(fits);
 	(void)fits;
-	client_accept(s->client, buf_peek(&list), "Logged in");
+	bool is_told = policy.tells_reuse && s->is_reused;
+	client_accept(
+		s->client, buf_peek(&list), is_told ? "[XPROXYREUSE] Logged in" : "Logged in");
 	buf_finish(&list);
 }
 
@@ -190,8 +192,7 @@ void session_use_loan(struct session *s)
 void session_link(struct session *s, struct span capabilities)
 {
 	const struct config *c = session_config(s);
-	struct capability_policy policy = {
-		.hide = (const char *const *)c->hide, .hide_count = c->hide_count};
+	struct capability_policy policy = session_policy(s);
 	bool is_attached = s->loan != NULL;
 	s->tracker = tracker_create(&(struct tracker_options){
 		.capabilities = policy,

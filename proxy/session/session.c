@@ -105,7 +105,7 @@ static struct client_options client_options(const struct session *s)
 		.mode = l->tls,
 		/* config/check.c let no tls = "none" pass elsewhere than on loopback, unless insecure. */
 		.may_sign_in_clear = l->tls == TLS_NONE || l->insecure,
-		.capabilities = {.hide = (const char *const *)c->hide, .hide_count = c->hide_count},
+		.capabilities = session_policy(s),
 		.limits = &c->limits,
 	};
 }

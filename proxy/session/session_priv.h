@@ -58,6 +58,17 @@ static inline const struct config *session_config(const struct session *s)
 	return s->generation->config;
 }
 
+/* What is hidden from, and told to, the clients of this session; lives with its generation. */
+static inline struct capability_policy session_policy(const struct session *s)
+{
+	const struct config *c = session_config(s);
+	return (struct capability_policy){
+		.hide = (const char *const *)c->hide,
+		.hide_count = c->hide_count,
+		.tells_reuse = c->tell_reuse,
+	};
+}
+
 /* session.c: the one exit. Parks or closes the server connection, logs, closes the client. */
 void session_end(struct session *s, enum fail why, const char *detail);
 extern const struct client_events session_client_events;

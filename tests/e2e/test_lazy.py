@@ -138,3 +138,23 @@ def test_who_waits_too_long_is_told_the_truth(make_proxy, mail1, boxes):
         assert two.cmd("NOOP").ok()
         one.cmd("UNSELECT").ok()
         wait_for(lambda: two.cmd("STATUS box4 (MESSAGES)").status == "OK", "two is served")
+
+
+def test_a_webmail_is_told_of_a_reused_connection_if_it_is_wanted(make_proxy, mail1):
+    """Horde reads XPROXYREUSE and skips its start-up commands; up-imapproxy says it always."""
+    password = mail1.users["u18"]
+    told = make_proxy({"mail": mail1}, capabilities={"tell_reuse": True})
+    silent = make_proxy({"mail": mail1})
+    for proxy, expected in ((told, True), (silent, False)):
+        with proxy.client() as client:
+            assert (b"XIMAPPROXY" in client.greeting) == expected
+            assert "XPROXYREUSE" not in client.login("u18", password).ok().text
+            client.cmd("SELECT INBOX").ok()
+            client.logout()
+        proxy.wait_event(msg="parked")
+        with proxy.client() as client:
+            reply = client.login("u18", password).ok()
+            assert (b" OK [XPROXYREUSE] " in reply.tagged) == expected
+            assert b"CAPABILITY IMAP4rev1" in reply.raw
+            assert ("XIMAPPROXY" in client.capabilities()) == expected
+            client.logout()
