@@ -49,6 +49,16 @@ struct signin *signin_create(bool want_starttls);
 void signin_destroy(struct signin **s);
 
 /*
+ * The dialogue on a connection that somebody has used and left by UNAUTHENTICATE (RFC 8437): from here on
+ * it goes as behind a greeting. capabilities: what the server said with its OK; empty: it is asked for,
+ * and out gets the command. The first verdict is that of signin_state.
+ */
+struct signin *signin_create_again(struct span capabilities, struct buf *out);
+
+/* The verdict that the last call has given, or would have. */
+enum signin_verdict signin_state(const struct signin *s);
+
+/*
  * Consumes from *in, appends to out. SIGNIN_OK, SIGNIN_NO and SIGNIN_FAILED are the end. While nobody
  * signs in on a ready connection, SIGNIN_READY is said again for what a server may say unasked, and
  * SIGNIN_FAILED when it says BYE or answers what nobody asked.

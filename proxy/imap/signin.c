@@ -330,6 +330,23 @@ struct signin *signin_create(bool want_starttls)
 	return s;
 }
 
+struct signin *signin_create_again(struct span capabilities, struct buf *out)
+{
+	struct signin *s = signin_create(false);
+	if (capabilities.n > 0 && capabilities.n <= SIGNIN_MAX_LINE) {
+		take_capabilities(s, capabilities);
+		sm_move(states, &s->state, READY);
+	} else {
+		send_command(s, "CAPABILITY", ASKING, out);
+	}
+	return s;
+}
+
+enum signin_verdict signin_state(const struct signin *s)
+{
+	return verdict_of(s);
+}
+
 void signin_destroy(struct signin **s)
 {
 	if (*s != NULL) {

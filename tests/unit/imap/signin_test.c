@@ -455,6 +455,31 @@ static void nul_signs_nobody_in(void **state)
 	buf_finish(&out);
 }
 
+/* Behind UNAUTHENTICATE: with a list, and with one to be asked for. */
+static void once_more(void **state)
+{
+	(void)state;
+	struct buf out;
+	buf_init(&out, SIGNIN_ROOM);
+	struct signin *s = signin_create_again(span_str("IMAP4rev1 SASL-IR AUTH=PLAIN"), &out);
+	assert_int_equal(signin_state(s), SIGNIN_READY);
+	assert_int_equal(buf_len(&out), 0);
+	assert_int_equal(start(s, &plain, &out), SIGNIN_MORE);
+	assert_true(span_is(buf_peek(&out), "mux1 AUTHENTICATE PLAIN AHUyAHB3Mg==\r\n"));
+	struct span in = span_str("mux1 OK [CAPABILITY IMAP4rev1] in\r\n");
+	assert_int_equal(signin_feed(s, &in, &out), SIGNIN_OK);
+	signin_destroy(&s);
+	buf_clear(&out);
+
+	s = signin_create_again(span_str(""), &out);
+	assert_int_equal(signin_state(s), SIGNIN_MORE);
+	assert_true(span_is(buf_peek(&out), "mux1 CAPABILITY\r\n"));
+	in = span_str("* CAPABILITY IMAP4rev1\r\nmux1 OK done\r\n");
+	assert_int_equal(signin_feed(s, &in, &out), SIGNIN_READY);
+	signin_destroy(&s);
+	buf_finish(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +501,7 @@ int main(void)
 		cmocka_unit_test(rest_is_for_the_relay),
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(nul_signs_nobody_in),
+		cmocka_unit_test(once_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
