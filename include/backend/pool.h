@@ -37,14 +37,17 @@ struct loan;
 
 /*
  * DIALING -> HANDSHAKE <-> SIGNIN -> LENT -> SCRUBBING -> PARKED -> LENT ...
- *                             |       ^  ^     |  ^           |
- *                             |       |  '-checked'  '---check---'
- *                             '-> ENABLING <------------------'     every state -> CLOSING
+ *                           ^ |       ^  ^     |  ^           |
+ *                           | |       |  '-checked'  '---check---'
+ *                           | '-> ENABLING <------------------'
+ *                           '-> SPARE                              every state -> CLOSING
+ *                        behind UNAUTHENTICATE: SCRUBBING -> SPARE or SIGNIN
  */
 enum backend_state {
 	BACKEND_DIALING,   /* being resolved and connected */
 	BACKEND_HANDSHAKE, /* TLS is being set up (a plain one passes through) */
 	BACKEND_SIGNIN,    /* dialogue until the user is signed in */
+	BACKEND_SPARE,     /* greeting and capabilities read, waits for anybody to sign in */
 	BACKEND_ENABLING,  /* signed in; our own ENABLE is on its way for the loan */
 	BACKEND_LENT,      /* a session owns the stream */
 	BACKEND_SCRUBBING, /* being drained and cleaned, or checked before it is lent */
@@ -57,6 +60,11 @@ enum backend_state {
 #define POOL_DRAIN_BYTES 65536
 #define POOL_DRAIN_MS    2000
 #define POOL_SCRUB_MS    5000
+/*
+ * A spare is closed at this age: before the server does it, which would cost whoever takes it at that
+ * moment a second attempt. Dovecot closes at 3 minutes, others later.
+ */
+#define POOL_SPARE_AGE_MS 120000
 /* How long LOGOUT and what is pending may take to leave when a connection is closed. */
 #define POOL_LINGER_MS 2000
 
@@ -95,11 +103,13 @@ struct pool_request {
 struct pool *pool_create(struct net_loop *loop, struct counters *counters, struct budget *budget);
 
 /*
- * New settings and servers: connections to servers that changed or went are closed if they are parked, and
- * are not parked when they come back; caps apply from the next parking on. Nothing of c is kept.
- * workers: how many share max_idle.
+ * New settings and servers: connections to servers that changed or went are closed if they are parked or
+ * spare, and are not parked when they come back; caps apply from the next parking on. The pool keeps a
+ * reference to c. tls: contexts by backend index (references are taken), NULL where, or when all, are
+ * plain. workers: how many share max_idle and spares.
  */
-void pool_configure(struct pool *p, const struct config *c, unsigned workers);
+void pool_configure(
+	struct pool *p, struct config *c, struct tls_context *const *tls, unsigned workers);
 
 /*
  * Somebody here waits for a connection to a server, and other workers hold some: on_scarce comes, from the

@@ -29,6 +29,12 @@
 	X(POOL_MISS_CLASS, "pool_miss_class", "Misses: parked only with other things enabled")     \
 	X(POOL_MISS_BROKEN, "pool_miss_broken", "Misses: the parked one was of no use any more")   \
 	X(POOL_ENABLES, "pool_enables", "ENABLE sent for a session before its connection is lent") \
+	X(POOL_SPARES_OPENED, "pool_spares_opened", "Connections opened ahead, before sign-in")    \
+	X(POOL_SPARES_USED, "pool_spares_used", "Sign-ins on a connection that was opened ahead")  \
+	X(POOL_UNAUTHENTICATED, "pool_unauthenticated",                                            \
+		"Connections left by a user and kept for any other")                               \
+	X(POOL_EVICTED_WANTED, "pool_evicted_wanted",                                              \
+		"Of the evicted: closed because somebody waited")                                  \
 	X(POOL_WAITED, "pool_waited", "Sessions that had to wait for a connection")                \
 	X(POOL_WAIT_MS, "pool_wait_ms", "Milliseconds waited for connections, in all")             \
 	X(POOL_WAIT_TIMEOUTS, "pool_wait_timeouts", "Sessions that waited for queue_timeout")      \

@@ -53,6 +53,7 @@ struct config_backend {
 	unsigned weight;   /* 0: takes no new users of a group */
 	bool send_id;
 	unsigned max_connections; /* of all workers; 0: no limit */
+	bool unauthenticate;      /* one user's connection may be another's next */
 };
 
 struct config_group {
@@ -78,6 +79,7 @@ struct config_pool {
 	uint64_t queue_timeout;                                           /* ms */
 	unsigned max_idle_per_user, max_idle;
 	unsigned max_per_user;    /* at one server; 0: no limit */
+	unsigned spares;          /* at each server */
 	bool purge_on_new_secret; /* a password that the server proves ends the others */
 };
 

@@ -18,12 +18,15 @@
 static const struct sm_state states[BACKEND_STATE_COUNT] = {
 	[BACKEND_DIALING] = {"dialing", SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_HANDSHAKE] = {"handshake", SM_TO(BACKEND_SIGNIN) | SM_TO(BACKEND_CLOSING)},
-	[BACKEND_SIGNIN] = {"signin", SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_ENABLING) |
-					      SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_SIGNIN] = {"signin", SM_TO(BACKEND_HANDSHAKE) | SM_TO(BACKEND_SPARE) |
+					      SM_TO(BACKEND_ENABLING) | SM_TO(BACKEND_LENT) |
+					      SM_TO(BACKEND_CLOSING)},
+	[BACKEND_SPARE] = {"spare", SM_TO(BACKEND_SIGNIN) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_ENABLING] = {"enabling", SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_LENT] = {"lent", SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
-	[BACKEND_SCRUBBING] = {"scrubbing",
-		SM_TO(BACKEND_PARKED) | SM_TO(BACKEND_LENT) | SM_TO(BACKEND_CLOSING)},
+	[BACKEND_SCRUBBING] = {"scrubbing", SM_TO(BACKEND_PARKED) | SM_TO(BACKEND_LENT) |
+						    SM_TO(BACKEND_SPARE) | SM_TO(BACKEND_SIGNIN) |
+						    SM_TO(BACKEND_CLOSING)},
 	[BACKEND_PARKED] = {"parked", SM_TO(BACKEND_ENABLING) | SM_TO(BACKEND_LENT) |
 					      SM_TO(BACKEND_SCRUBBING) | SM_TO(BACKEND_CLOSING)},
 	[BACKEND_CLOSING] = {"closing", 0},
@@ -39,7 +42,6 @@ static void check_invariant(const struct backend *b)
 	assert(b->state == BACKEND_LENT || b->state == BACKEND_ENABLING
 			? b->user != NULL && b->loan != NULL
 			: true);
-	assert((b->enable != NULL) == false || b->state == BACKEND_ENABLING);
 	assert(b->state == BACKEND_DIALING || b->state == BACKEND_CLOSING || b->stream != NULL);
 }
 
@@ -61,6 +63,9 @@ static void on_timer(void *owner)
 	case BACKEND_HANDSHAKE:
 	case BACKEND_SIGNIN:
 		backend_signin_broken(b, FAIL_SIGNIN_TIMEOUT, "");
+		break;
+	case BACKEND_SPARE:
+		spare_broken(b, FAIL_POOL_AGE);
 		break;
 	case BACKEND_ENABLING:
 		backend_enable_broken(b, FAIL_SIGNIN_TIMEOUT, "ENABLE");
@@ -90,6 +95,11 @@ static void make_tag(struct backend *b)
 	snprintf(b->tag, sizeof b->tag, "P%016llx.", (unsigned long long)random);
 }
 
+static void on_start(void *owner)
+{
+	backend_signin_start(owner);
+}
+
 struct backend *backend_create(struct pool_server *s, struct loan *l)
 {
 	struct pool *p = s->pool;
@@ -101,7 +111,11 @@ struct backend *backend_create(struct pool_server *s, struct loan *l)
 	b->created_ms = net_loop_now(p->loop);
 	enabled_init(&b->enabled);
 	wheel_timer_init(&b->timer, on_timer, b);
+	net_task_init(&b->start, on_start, b);
 	make_tag(b);
+	b->config = l != NULL ? l->config : s->config;
+	b->tls = l != NULL ? l->tls : s->tls;
+	b->limits = l != NULL ? l->limits : &p->config->limits;
 	list_push_back(&p->states[BACKEND_DIALING], &b->node);
 	list_push_back(&s->states[BACKEND_DIALING], &b->server_node);
 	if (l != NULL) {
@@ -122,6 +136,7 @@ static void backend_free(struct backend *b)
 	budget_give(s->place);
 	s->leaving -= b->is_leaving ? 1 : 0;
 	user_left(b);
+	spare_plan(s);
 	server_unref(s);
 	queue_wake(p, NULL);
 	buf_finish(&b->enabled);
@@ -135,17 +150,23 @@ static void backend_free(struct backend *b)
 	}
 }
 
+void backend_end_errand(struct backend *b)
+{
+	if (b->errand != NULL) {
+		errand_finish(b->errand);
+		free(b->errand);
+		b->errand = NULL;
+	}
+}
+
 static void drop_helpers(struct backend *b)
 {
 	net_loop_disarm(b->pool->loop, &b->timer);
+	net_task_cancel(&b->start);
 	dial_cancel(&b->dial);
 	signin_destroy(&b->signin);
 	tracker_destroy(&b->tracker);
-	if (b->enable != NULL) {
-		enable_finish(b->enable);
-		free(b->enable);
-		b->enable = NULL;
-	}
+	backend_end_errand(b);
 	if (b->scrub != NULL) {
 		scrub_finish(b->scrub);
 		free(b->scrub);
@@ -176,7 +197,8 @@ void backend_close(struct backend *b, enum fail why)
 		return;
 	}
 	log_close(b, why);
-	if (b->state == BACKEND_PARKED && fail_side(why) != FAIL_SIDE_SERVER) {
+	bool is_waiting = b->state == BACKEND_PARKED || b->state == BACKEND_SPARE;
+	if (is_waiting && fail_side(why) != FAIL_SIDE_SERVER) {
 		say_goodbye(b);
 	}
 	drop_helpers(b);
@@ -192,8 +214,11 @@ void backend_close(struct backend *b, enum fail why)
 
 void backend_evict(struct backend *b)
 {
-	assert(b->state == BACKEND_PARKED);
-	counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
+	assert(b->state == BACKEND_PARKED || b->state == BACKEND_SPARE);
+	if (b->state == BACKEND_PARKED) {
+		counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
+		counter_add(b->pool->counters, COUNTER_POOL_EVICTED_WANTED, 1);
+	}
 	log_close(b, FAIL_POOL_WANTED);
 	say_goodbye(b);
 	drop_helpers(b);
@@ -201,7 +226,9 @@ void backend_evict(struct backend *b)
 	 * place: its end of the stream is waited for. */
 	b->is_leaving = true;
 	b->server->leaving++;
-	b->user->leaving++;
+	if (b->user != NULL) {
+		b->user->leaving++;
+	}
 	backend_move(b, BACKEND_CLOSING);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_LINGER_MS);
 }
@@ -222,6 +249,7 @@ static size_t on_data(void *owner, struct span in)
 	struct backend *b = owner;
 	switch ((enum backend_state)b->state) {
 	case BACKEND_SIGNIN:
+	case BACKEND_SPARE:
 		return backend_signin_data(b, in);
 	case BACKEND_ENABLING:
 		return backend_enable_data(b, in);
@@ -247,6 +275,7 @@ static void on_broken(struct backend *b, enum fail why, const char *detail)
 	switch ((enum backend_state)b->state) {
 	case BACKEND_HANDSHAKE:
 	case BACKEND_SIGNIN:
+	case BACKEND_SPARE:
 		backend_signin_broken(b, why, detail);
 		break;
 	case BACKEND_ENABLING:

@@ -8,7 +8,7 @@
 #include "backend/proof.h"
 #include "base/hash.h"
 #include "base/list.h"
-#include "imap/enable.h"
+#include "imap/errand.h"
 #include "imap/scrub.h"
 #include "net/dial.h"
 
@@ -23,9 +23,11 @@ struct pool {
 	struct pool_user *users; /* uthash, by server identity and login */
 	struct list servers;     /* struct pool_server */
 	struct list states[BACKEND_STATE_COUNT];
-	struct list notes; /* inspect.c: what has happened at which server */
+	struct list notes;     /* inspect.c: what has happened at which server */
+	struct config *config; /* the newest; a reference */
 	struct config_pool settings;
 	size_t max_parked; /* this worker's share of max_idle */
+	size_t max_spares; /* and of spares, at each server */
 	bool is_draining;
 	void (*on_empty)(void *owner);
 	void *on_empty_owner;
@@ -46,14 +48,17 @@ struct pool_server {
 	size_t refs;
 	char *identity; /* everything that makes it that server, as text */
 	char *name;
-	bool is_configured;       /* else it is on its way out: nothing is parked */
 	unsigned max_connections; /* in all workers; 0: no limit */
 	struct budget_place *place;
 	struct list states[BACKEND_STATE_COUNT]; /* struct backend.server_node */
 	size_t leaving; /* connections that were closed to make room, and are not gone yet */
 	size_t users;   /* that are known here */
-	struct list
-		turns; /* struct pool_user: wait for a connection to this server, in this order */
+	const struct config_backend *config; /* of pool->config; NULL: not configured */
+	struct tls_context *tls;             /* a reference; NULL: plain, or not configured */
+	struct wheel_timer refill;           /* of spares */
+	unsigned failures;                   /* in a row, of connecting to it */
+	uint64_t rested_ms;                  /* no spare is opened before */
+	struct list turns; /* struct pool_user, in the order in which they get a connection */
 };
 
 /* A user at a server; lives as long as one of his connections or loans does. */
@@ -68,18 +73,25 @@ struct backend {
 	struct pool_server *server;
 	struct pool_user *user; /* whose it is, or is to be */
 	int state;
-	bool is_unproved;      /* on its way with a credential that the server has not proved yet */
-	bool is_leaving;       /* counted as such */
-	bool is_condemned;     /* not to be parked any more */
-	struct dial *dial;     /* DIALING */
-	struct stream *stream; /* from HANDSHAKE on */
-	struct signin *signin; /* HANDSHAKE, SIGNIN */
-	struct loan *loan;     /* whom it is for; NULL: nobody */
-	struct proof proof;    /* of the credential it was signed in with */
-	struct proof secret;   /* of the password in it */
-	char *capabilities;    /* signed in: the server's list */
-	struct buf enabled;    /* its class (imap/enabled.h) */
-	struct enable *enable; /* ENABLING */
+	bool is_unproved; /* on its way with a credential that the server has not proved yet */
+	bool is_leaving;  /* counted as such */
+	bool must_stay;   /* the server refused UNAUTHENTICATE */
+	bool must_enable; /* CONDSTORE was only used: it is enabled before the connection is parked */
+	bool is_condemned;                   /* not to be parked any more */
+	bool is_spare;                       /* was one before its loan came, or is */
+	const struct config_backend *config; /* until it is ready to sign in */
+	struct tls_context *tls;             /* the same */
+	const struct config_limits *limits;  /* the same */
+	struct net_task start;               /* signs in on what was a spare */
+	struct dial *dial;                   /* DIALING */
+	struct stream *stream;               /* from HANDSHAKE on */
+	struct signin *signin;               /* HANDSHAKE, SIGNIN */
+	struct loan *loan;                   /* whom it is for; NULL: nobody */
+	struct proof proof;                  /* of the credential it was signed in with */
+	struct proof secret;                 /* of the password in it */
+	char *capabilities;                  /* signed in: the server's list */
+	struct buf enabled;                  /* its class (imap/enabled.h) */
+	struct errand *errand;               /* ENABLING; SCRUBBING by UNAUTHENTICATE */
 	char tag[BACKEND_TAG_MAX];
 	struct tracker *tracker; /* SCRUBBING, while it is being drained */
 	struct scrub *scrub;     /* SCRUBBING, while our own command is answered */
@@ -88,62 +100,33 @@ struct backend {
 	struct wheel_timer timer;
 };
 
-struct loan {
-	struct pool *pool;
-	struct pool_server *server;
-	struct pool_user *user;
-	struct backend *backend;
-	struct list_node node; /* in the user's queue */
-	const struct loan_events *events;
-	void *owner;
-	bool is_ready, is_reused, is_proved;
-	bool has_retried;   /* the server's [LIMIT] was answered by a second try */
-	bool needs_new;     /* what is parked is not to be trusted any more */
-	bool is_told;       /* ready, and its session knows that somebody waits */
-	bool is_for_server; /* waits for a connection to the server, not for one of the user's */
-	const struct config_backend *config;
-	struct tls_context *tls;
-	const struct config_limits *limits;
-	char *key; /* of the user, see user.c */
-	size_t key_len;
-	struct secret login;
-	struct credentials credentials; /* until the server has answered */
-	struct proof proof, secret;
-	struct buf wanted; /* the class */
-	struct signin_identity identity;
-	uint64_t since_ms;       /* waits since */
-	struct wheel_timer wait; /* and no longer than this */
-};
-
 /* backend.c: the object. The connection must have been taken from the budget; loan NULL: for nobody. */
 struct backend *backend_create(struct pool_server *s, struct loan *l);
 void backend_move(struct backend *b, enum backend_state next);
 void backend_close(struct backend *b, enum fail why);
+void backend_end_errand(struct backend *b);
 void backend_evict(struct backend *b); /* a parked one makes room; counted until it is gone */
 void backend_write(struct backend *b, struct buf *out); /* sends and empties */
 extern const struct stream_events backend_stream_events;
-
-/* loan.c */
-enum served { SERVED, BLOCKED_BY_USER, BLOCKED_BY_SERVER };
-enum served loan_serve(struct loan *l); /* ready, or a connection is on its way; else nothing */
-void loan_become_ready(struct loan *l); /* its connection is LENT from here on */
-void loan_fail(struct loan *l, enum fail why, const char *detail); /* told; it is over */
-void loan_again(struct loan *l); /* its connection was of no use: it gets a new one, first of all */
-
-/* queue.c: who waits for a connection. */
-void queue_init(struct pool *p);
-void queue_finish(struct pool *p);
-void queue_join(struct loan *l);
-void queue_join_first(struct loan *l);
-bool queue_may_take(const struct pool_user *u);       /* a new connection: it is his turn */
-void queue_leave(struct loan *l);                     /* nothing happens when it does not wait */
-void queue_wake(struct pool *p, struct pool_user *u); /* NULL: nobody in particular */
 
 /* signin.c: DIALING, HANDSHAKE, SIGNIN. */
 void backend_dial(struct backend *b);
 void backend_signin_open(struct backend *b);
 size_t backend_signin_data(struct backend *b, struct span in);
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail);
+void backend_signin_start(struct backend *b); /* its dialogue is at SIGNIN_READY */
+
+/* spare.c: connections that wait before sign-in. */
+void spare_init(struct pool_server *s);
+void spare_configure(struct pool_server *s); /* other settings; or it is not configured any more */
+void spare_plan(struct pool_server *s);      /* one may be missing: looked at soon */
+void spare_ready(struct backend *b);         /* it is one now, or still */
+void spare_broken(struct backend *b, enum fail why); /* it, or on its way to be one */
+bool spare_take(struct loan *l);                     /* for this loan; false: there is none */
+void spare_close_all(struct pool *p);
+size_t spares_flush(struct pool *p, const char *server); /* as pool_flush */
+void spare_server_failed(struct pool_server *s);
+void spare_server_well(struct pool_server *s);
 
 /* enable.c: ENABLING. */
 void backend_enable(struct backend *b); /* for its loan; SIGNIN or PARKED before */
@@ -158,13 +141,18 @@ size_t backend_scrub_data(struct backend *b, struct span in);
 void backend_scrub_broken(struct backend *b, enum fail why);
 void backend_arm_parked(struct backend *b);
 bool backend_is_too_old(const struct backend *b);
+void backend_stay(struct backend *b); /* UNAUTHENTICATE was refused: scrubbed as usual */
+
+/* leave.c: SCRUBBING by UNAUTHENTICATE. False: that is not possible here. */
+bool backend_leave(struct backend *b, bool is_selected);
+void backend_leave_data(struct backend *b, struct span *in);
 
 /* server.c */
 struct pool_server *server_find(
 	struct pool *p, const struct config_backend *config); /* a reference */
 struct pool_server *server_ref(struct pool_server *s);
 void server_unref(struct pool_server *s);
-void servers_configure(struct pool *p, const struct config *c);
+void servers_configure(struct pool *p, struct tls_context *const *tls); /* by pool->config */
 void servers_forget(struct pool *p); /* the end: as if none were configured */
 
 #endif

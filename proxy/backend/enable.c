@@ -1,17 +1,16 @@
 /*
- * Drives imap/enable: a clean connection becomes one of the class that its loan wants.
+ * Drives imap/errand with ENABLE: a clean connection becomes one of the class that its loan wants.
  *
  * Happy path: backend_enable sends ENABLE, the server's answer is the class, the loan is ready. A server
  * without ENABLE enables nothing, and the loan is ready at once.
  * Failure ways: an answer that cannot be, or none in time: a connection that was parked is replaced by
  * a new one unseen; with a new one the loan fails.
  */
-#include "backend_priv.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "user_priv.h"
 
 static bool has_enable(const struct backend *b)
 {
@@ -31,8 +30,14 @@ void backend_enable(struct backend *b)
 	buf_init(&out, BACKEND_OUT_MAX);
 	counter_add(b->pool->counters, COUNTER_POOL_ENABLES, 1);
 	backend_move(b, BACKEND_ENABLING);
-	b->enable = xcalloc(1, sizeof *b->enable);
-	enable_begin(b->enable, b->tag, buf_peek(&l->wanted), &out);
+	b->errand = xcalloc(1, sizeof *b->errand);
+	struct buf command;
+	buf_init(&command, ENABLED_MAX + sizeof "ENABLE ");
+	bool fits = buf_add_str(&command, "ENABLE ") && buf_add(&command, buf_peek(&l->wanted));
+	assert(fits);
+	(void)fits;
+	errand_begin(b->errand, b->tag, buf_peek(&command), false, &out);
+	buf_finish(&command);
 	backend_write(b, &out);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
 }
@@ -40,13 +45,11 @@ void backend_enable(struct backend *b)
 static void end_enable(struct backend *b)
 {
 	struct loan *l = b->loan;
-	struct span class = enable_result(b->enable);
+	struct span class = errand_enabled(b->errand);
 	bool is_taken = enabled_add(&b->enabled, class);
 	assert(is_taken); /* canonical, and there was nothing before */
 	(void)is_taken;
-	enable_finish(b->enable);
-	free(b->enable);
-	b->enable = NULL;
+	backend_end_errand(b);
 	loan_become_ready(l);
 	l->events->on_ready(l->owner);
 }
@@ -54,13 +57,14 @@ static void end_enable(struct backend *b)
 size_t backend_enable_data(struct backend *b, struct span in)
 {
 	size_t given = in.n;
-	switch (enable_feed(b->enable, &in)) {
-	case ENABLE_MORE:
+	switch (errand_feed(b->errand, &in)) {
+	case ERRAND_MORE:
 		break;
-	case ENABLE_DONE:
+	case ERRAND_OK:
+	case ERRAND_REFUSED: /* nothing was enabled, and that is what it then is */
 		end_enable(b);
 		break;
-	case ENABLE_FAILED:
+	case ERRAND_FAILED:
 		backend_enable_broken(b, FAIL_SERVER_PROTOCOL, "ENABLE");
 		break;
 	}

@@ -218,17 +218,8 @@ bool loan_is_waiting(const struct loan *l)
 
 size_t pool_flush(struct pool *p, const char *server, const char *login)
 {
-	size_t closed = 0;
-	LIST_FOREACH_SAFE(node, &p->states[BACKEND_PARKED])
-	{
-		struct backend *b = LIST_OBJECT(node, struct backend, node);
-		if ((server == NULL || strcmp(b->server->name, server) == 0) &&
-			(login == NULL || span_is(user_login(b->user), login))) {
-			backend_close(b, FAIL_POOL_FLUSHED);
-			closed++;
-		}
-	}
-	return closed;
+	size_t closed = users_flush(p, server, login);
+	return login == NULL ? closed + spares_flush(p, server) : closed;
 }
 
 /* Reports. */

@@ -65,11 +65,13 @@ static bool is_purged(const struct proof *secret, const struct proof *named, enu
 	return proof_equal(secret, named) == (which == PURGE_THIS);
 }
 
+/* NULL: whatever it is. */
 static void condemn(struct list *list, const struct proof *secret, enum purge which)
 {
 	for (struct list_node *node = list->first; node != NULL; node = node->next) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
-		b->is_condemned = b->is_condemned || is_purged(&b->secret, secret, which);
+		b->is_condemned =
+			b->is_condemned || secret == NULL || is_purged(&b->secret, secret, which);
 	}
 }
 
@@ -121,6 +123,21 @@ void known_learn(struct backend *b)
 void known_refuse(const struct loan *l)
 {
 	purge(l->user, &l->secret, PURGE_THIS);
+}
+
+size_t known_flush(struct pool_user *u)
+{
+	size_t closed = u->parked.len;
+	counter_add(u->server->pool->counters, COUNTER_POOL_PURGED, u->proofs.len);
+	known_forget(u);
+	/* Closing takes its time, and so he lives on until we are done. */
+	while (u->parked.first != NULL) {
+		backend_close(
+			LIST_OBJECT(u->parked.first, struct backend, user_node), FAIL_POOL_FLUSHED);
+	}
+	condemn(&u->lent, NULL, PURGE_THIS);
+	condemn(&u->busy, NULL, PURGE_THIS);
+	return closed;
 }
 
 void known_drop_user(struct backend *b, enum fail why)

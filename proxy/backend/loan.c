@@ -150,6 +150,13 @@ static enum counter miss_of(const struct loan *l)
 	return l->user->parked.len > 0 ? COUNTER_POOL_MISS_CLASS : COUNTER_POOL_MISS_NONE;
 }
 
+static void count_miss(const struct loan *l)
+{
+	counter_add(l->pool->counters, COUNTER_POOL_MISSES, 1);
+	counter_add(l->pool->counters, miss_of(l), 1);
+	pool_note(l->pool, l->server->name, POOL_EVENT_MISS, FAIL_NONE);
+}
+
 enum served loan_serve(struct loan *l)
 {
 	struct pool_server *s = l->server;
@@ -160,12 +167,15 @@ enum served loan_serve(struct loan *l)
 	if (!user_has_room(l->user, l)) {
 		return BLOCKED_BY_USER;
 	}
-	if (!queue_may_take(l->user) || !budget_take(s->place, s->max_connections)) {
+	bool may_take = queue_may_take(l->user);
+	if (may_take && spare_take(l)) {
+		count_miss(l);
+		return SERVED;
+	}
+	if (!may_take || !budget_take(s->place, s->max_connections)) {
 		return BLOCKED_BY_SERVER;
 	}
-	counter_add(l->pool->counters, COUNTER_POOL_MISSES, 1);
-	pool_note(l->pool, s->name, POOL_EVENT_MISS, FAIL_NONE);
-	counter_add(l->pool->counters, miss_of(l), 1);
+	count_miss(l);
 	l->backend = backend_create(s, l);
 	backend_dial(l->backend);
 	return SERVED;

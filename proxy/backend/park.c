@@ -56,7 +56,7 @@ static const char *pool_objection(const struct backend *b)
 	if (!p->settings.enabled || p->max_parked == 0 || p->settings.max_idle_per_user == 0) {
 		return "pool-off";
 	}
-	if (!b->server->is_configured) {
+	if (b->server->config == NULL) {
 		return "server-changed";
 	}
 	if (b->is_condemned) {
@@ -99,6 +99,9 @@ static void begin_scrub(struct backend *b)
 		give_up(b, FAIL_NOT_REUSABLE, objection);
 		return;
 	}
+	if (backend_leave(b, tracker_selected(b->tracker) != TRACKER_SELECTED_NO)) {
+		return;
+	}
 	struct buf out;
 	buf_init(&out, BACKEND_OUT_MAX);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
@@ -115,19 +118,29 @@ static void begin_scrub(struct backend *b)
 }
 
 /* Only a NOOP, or ENABLE CONDSTORE: it proves that nothing is open. */
-static void begin_check(struct backend *b, bool must_enable)
+static void begin_check(struct backend *b)
 {
 	struct buf out;
+	assert(b->state == BACKEND_SCRUBBING);
 	buf_init(&out, BACKEND_OUT_MAX);
-	backend_move(b, BACKEND_SCRUBBING);
 	b->scrub = xcalloc(1, sizeof *b->scrub);
 	struct span none = {0};
-	bool begun =
-		scrub_begin(b->scrub, b->tag, TRACKER_SELECTED_NO, none, true, must_enable, &out);
+	bool begun = scrub_begin(
+		b->scrub, b->tag, TRACKER_SELECTED_NO, none, true, b->must_enable, &out);
 	assert(begun);
 	(void)begun;
+	b->must_enable = false;
 	backend_write(b, &out);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
+}
+
+void backend_stay(struct backend *b)
+{
+	if (b->tracker != NULL) {
+		begin_scrub(b);
+	} else {
+		begin_check(b);
+	}
 }
 
 const char *backend_take_back(struct backend *b, struct tracker **tracker)
@@ -175,7 +188,11 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 		return objection;
 	}
 	stream_set_owner(b->stream, &backend_stream_events, b);
-	begin_check(b, must_enable);
+	backend_move(b, BACKEND_SCRUBBING);
+	b->must_enable = must_enable;
+	if (!backend_leave(b, false)) {
+		begin_check(b);
+	}
 	stream_resume(b->stream);
 	return NULL;
 }
@@ -183,7 +200,8 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 void backend_check(struct backend *b)
 {
 	assert(b->state == BACKEND_PARKED);
-	begin_check(b, false);
+	backend_move(b, BACKEND_SCRUBBING);
+	begin_check(b);
 }
 
 void backend_arm_parked(struct backend *b)
@@ -264,11 +282,15 @@ static void scrub(struct backend *b, struct span *in)
 size_t backend_scrub_data(struct backend *b, struct span in)
 {
 	size_t given = in.n;
-	if (b->tracker != NULL) {
+	if (b->errand != NULL) {
+		backend_leave_data(b, &in);
+	} else if (b->tracker != NULL) {
 		drain(b, &in);
 	}
 	/* Behind the last answer to the session: nothing may get past the barrier unseen. */
-	if (b->scrub != NULL && in.n > 0) {
+	if (b->errand != NULL && in.n > 0) {
+		backend_leave_data(b, &in);
+	} else if (b->scrub != NULL && in.n > 0) {
 		scrub(b, &in);
 	}
 	return given;

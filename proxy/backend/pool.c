@@ -31,17 +31,27 @@ struct pool *pool_create(struct net_loop *loop, struct counters *counters, struc
 	return p;
 }
 
-void pool_configure(struct pool *p, const struct config *c, unsigned workers)
+/* Rounded up: the sum may exceed the whole by less than the number of workers. */
+static size_t share_of(unsigned whole, unsigned workers)
+{
+	return (whole + workers - 1) / workers;
+}
+
+void pool_configure(
+	struct pool *p, struct config *c, struct tls_context *const *tls, unsigned workers)
 {
 	assert(workers > 0);
+	struct config *before = p->config;
+	p->config = config_ref(c);
 	p->settings = c->pool;
-	servers_configure(p, c);
-	/* Rounded up: the sum may exceed max_idle by less than the number of workers. */
-	p->max_parked = (c->pool.max_idle + workers - 1) / workers;
+	p->max_parked = share_of(c->pool.max_idle, workers);
+	p->max_spares = share_of(c->pool.spares, workers);
+	servers_configure(p, tls);
+	config_unref(&before);
 	LIST_FOREACH_SAFE(node, &p->states[BACKEND_PARKED])
 	{
 		struct backend *b = LIST_OBJECT(node, struct backend, node);
-		if (!c->pool.enabled || !b->server->is_configured) {
+		if (!c->pool.enabled || b->server->config == NULL) {
 			backend_close(b, FAIL_POOL_OFF);
 		} else {
 			backend_arm_parked(b);
@@ -53,6 +63,7 @@ void pool_configure(struct pool *p, const struct config *c, unsigned workers)
 void pool_drain(struct pool *p)
 {
 	p->is_draining = true;
+	spare_close_all(p);
 	LIST_FOREACH_SAFE(node, &p->states[BACKEND_PARKED])
 	{
 		backend_close(LIST_OBJECT(node, struct backend, node), FAIL_SHUTDOWN);
@@ -92,6 +103,7 @@ void pool_destroy(struct pool **p)
 	net_task_cancel(&(*p)->empty);
 	queue_finish(*p);
 	servers_forget(*p);
+	config_unref(&(*p)->config);
 	assert((*p)->servers.len == 0);
 	pool_notes_finish(*p);
 	free(*p);

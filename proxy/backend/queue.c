@@ -162,13 +162,22 @@ static void ask_server(struct pool_server *s)
 	}
 }
 
-/* Closes what is parked for so many who wait here or elsewhere, the oldest first. */
+static void evict_oldest(struct list *list, size_t wanted)
+{
+	while (list->len > 0) {
+		struct backend *b = LIST_OBJECT(list->first, struct backend, server_node);
+		if (b->server->leaving >= wanted) {
+			return;
+		}
+		backend_evict(b);
+	}
+}
+
+/* Closes what is not in use for so many who wait here or elsewhere: nobody's first, then the oldest. */
 static void make_room_at_server(struct pool_server *s, size_t wanted)
 {
-	struct list *parked = &s->states[BACKEND_PARKED];
-	while (s->leaving < wanted && parked->len > 0) {
-		backend_evict(LIST_OBJECT(parked->first, struct backend, server_node));
-	}
+	evict_oldest(&s->states[BACKEND_SPARE], wanted);
+	evict_oldest(&s->states[BACKEND_PARKED], wanted);
 	if (s->leaving < wanted) {
 		ask_server(s);
 	}

@@ -39,6 +39,7 @@ static struct pool_server *make_server(
 	s->name = xstrdup(config->name);
 	s->max_connections = config->max_connections;
 	s->place = budget_enter(p->budget, identity);
+	spare_init(s);
 	list_push_back(&p->servers, &s->node);
 	return s;
 }
@@ -46,6 +47,7 @@ static struct pool_server *make_server(
 static void drop(struct pool_server *s)
 {
 	assert(s->turns.len == 0 && s->leaving == 0);
+	net_loop_disarm(s->pool->loop, &s->refill);
 	list_remove(&s->node);
 	budget_leave(s->pool->budget, &s->place);
 	free(s->identity);
@@ -83,10 +85,13 @@ struct pool_server *server_find(struct pool *p, const struct config_backend *con
 /* A reference is held for as long as it is configured. */
 static void unconfigure(struct pool_server *s)
 {
-	if (s->is_configured) {
-		s->is_configured = false;
-		server_unref(s);
+	if (s->config == NULL) {
+		return;
 	}
+	s->config = NULL;
+	tls_context_unref(&s->tls);
+	spare_configure(s);
+	server_unref(s);
 }
 
 void servers_forget(struct pool *p)
@@ -95,6 +100,19 @@ void servers_forget(struct pool *p)
 	{
 		unconfigure(LIST_OBJECT(node, struct pool_server, node));
 	}
+}
+
+static void configure(
+	struct pool_server *s, const struct config_backend *config, struct tls_context *tls)
+{
+	if (s->config == NULL) {
+		server_ref(s);
+	}
+	s->config = config;
+	s->max_connections = config->max_connections;
+	tls_context_unref(&s->tls);
+	s->tls = tls != NULL ? tls_context_ref(tls) : NULL;
+	spare_configure(s);
 }
 
 static bool is_among(const struct pool_server *s, struct pool_server *const *kept, size_t count)
@@ -107,12 +125,13 @@ static bool is_among(const struct pool_server *s, struct pool_server *const *kep
 	return false;
 }
 
-void servers_configure(struct pool *p, const struct config *c)
+void servers_configure(struct pool *p, struct tls_context *const *tls)
 {
+	const struct config *c = p->config;
 	struct pool_server **kept = xcalloc(c->backend_count, sizeof(void *));
 	for (size_t i = 0; i < c->backend_count; i++) {
 		kept[i] = server_find(p, &c->backends[i]);
-		kept[i]->max_connections = c->backends[i].max_connections;
+		configure(kept[i], &c->backends[i], tls != NULL ? tls[i] : NULL);
 	}
 	LIST_FOREACH_SAFE(node, &p->servers)
 	{
@@ -122,10 +141,7 @@ void servers_configure(struct pool *p, const struct config *c)
 		}
 	}
 	for (size_t i = 0; i < c->backend_count; i++) {
-		if (kept[i]->is_configured) {
-			server_unref(kept[i]);
-		}
-		kept[i]->is_configured = true;
+		server_unref(kept[i]);
 	}
 	free(kept);
 }

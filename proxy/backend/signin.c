@@ -2,7 +2,8 @@
  * Drives imap/signin over a stream: dial, TLS, dialogue, signed in.
  *
  * Happy path: backend_dial, on_dialed, on_open, greeting and capabilities (STARTTLS between, if wanted),
- * SIGNIN_READY, credentials, SIGNIN_OK, the loan is ready.
+ * SIGNIN_READY, credentials, SIGNIN_OK, the loan is ready. A spare (spare.c) stops at SIGNIN_READY and
+ * goes on by backend_signin_start.
  * Failure ways: no connection, TLS or verification failed, the dialogue failed or took too long: the
  * loan is told once and is over; the server said NO: the loan is told its text.
  */
@@ -13,14 +14,31 @@
 #include "base/alloc.h"
 #include "user_priv.h"
 
+/*
+ * A spare may have been closed by the server a moment before its loan came: the dialogue then ends without
+ * an answer, and the loan goes on with a connection that is new.
+ */
+static bool was_too_late(const struct backend *b, enum fail why)
+{
+	return b->is_spare &&
+	       (why == FAIL_SERVER_LEFT || why == FAIL_SERVER_IO || why == FAIL_SERVER_BYE);
+}
+
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 {
 	struct loan *l = b->loan;
-	counter_add(b->pool->counters, COUNTER_BACKEND_DIAL_FAILURES, 1);
-	pool_note(b->pool, b->server->name, POOL_EVENT_FAILED, why);
-	/* detail may belong to what is closed below: tell first. */
+	if (l == NULL) {
+		spare_broken(b, why);
+		return;
+	}
 	b->loan = NULL;
-	if (l != NULL) {
+	if (was_too_late(b, why)) {
+		loan_again(l);
+	} else {
+		counter_add(b->pool->counters, COUNTER_BACKEND_DIAL_FAILURES, 1);
+		pool_note(b->pool, b->server->name, POOL_EVENT_FAILED, why);
+		spare_server_failed(b->server);
+		/* detail may belong to what is closed below: tell first. */
 		loan_fail(l, why, detail);
 	}
 	backend_close(b, why);
@@ -35,33 +53,31 @@ static void on_dialed(void *owner, int fd, enum fail why, const char *detail)
 		backend_signin_broken(b, why, detail);
 		return;
 	}
-	struct loan *l = b->loan;
 	struct stream_options options = {
-		.tls = l->config->tls == TLS_IMPLICIT ? l->tls : NULL,
-		.server_name = l->config->server_name,
+		.tls = b->config->tls == TLS_IMPLICIT ? b->tls : NULL,
+		.server_name = b->config->server_name,
 	};
 	b->stream = stream_create(b->pool->loop, fd, &options, &backend_stream_events, b);
 	if (b->stream == NULL) {
 		backend_signin_broken(b, FAIL_CONNECT, "out of descriptors");
 		return;
 	}
-	b->signin = signin_create(l->config->tls == TLS_STARTTLS);
-	net_loop_arm(b->pool->loop, &b->timer, l->limits->signin_timeout);
+	b->signin = signin_create(b->config->tls == TLS_STARTTLS);
+	net_loop_arm(b->pool->loop, &b->timer, b->limits->signin_timeout);
 	backend_move(b, BACKEND_HANDSHAKE);
 }
 
 void backend_dial(struct backend *b)
 {
-	const struct loan *l = b->loan;
 	counter_add(b->pool->counters, COUNTER_BACKEND_DIALS, 1);
 	b->dial = dial_start(
-		b->pool->loop, &l->config->address, l->limits->connect_timeout, on_dialed, b);
+		b->pool->loop, &b->config->address, b->limits->connect_timeout, on_dialed, b);
 }
 
 void backend_signin_open(struct backend *b)
 {
 	assert(b->state == BACKEND_HANDSHAKE);
-	bool was_starttls = b->loan->config->tls == TLS_STARTTLS && stream_is_tls(b->stream);
+	bool was_starttls = b->config->tls == TLS_STARTTLS && stream_is_tls(b->stream);
 	backend_move(b, BACKEND_SIGNIN);
 	if (was_starttls) {
 		struct buf out;
@@ -78,6 +94,7 @@ static void be_signed_in(struct backend *b)
 	b->capabilities = xmemdup0(list.p, list.n);
 	signin_destroy(&b->signin);
 	pool_note(b->pool, b->server->name, POOL_EVENT_UP, FAIL_NONE);
+	spare_server_well(b->server);
 	user_signed_in(b, l);
 	credentials_drop(&l->credentials);
 	if (buf_len(&l->wanted) > 0) {
@@ -131,27 +148,42 @@ static void be_refused(struct backend *b)
 	backend_close(b, FAIL_AUTH);
 }
 
-/* One verdict of the brain. True: it has more to say about the rest of the input. */
-static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out, struct span *in)
+static void start_tls(struct backend *b, struct span in)
+{
+	struct stream_options options = {.tls = b->tls, .server_name = b->config->server_name};
+	if (in.n > 0 || !stream_start_tls(b->stream, &options)) {
+		backend_signin_broken(b, FAIL_SERVER_INJECTED, "");
+	} else {
+		backend_move(b, BACKEND_HANDSHAKE);
+	}
+}
+
+/* Greeting and capabilities are read: for its loan, or to wait for one. */
+static enum signin_verdict be_ready(struct backend *b, struct buf *out)
 {
 	const struct loan *l = b->loan;
+	if (l == NULL) {
+		spare_ready(b);
+		return SIGNIN_MORE;
+	}
+	return signin_start(b->signin, secret_span(&l->login), &l->credentials,
+		l->config->send_id ? &l->identity : NULL, out);
+}
+
+/* One verdict of the brain, with what is to be sent. True: it may have more to say about the input. */
+static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out, struct span *in)
+{
+	if (verdict == SIGNIN_READY) {
+		verdict = be_ready(b, out);
+	}
+	backend_write(b, out);
 	switch (verdict) {
+	case SIGNIN_READY:
 	case SIGNIN_MORE:
 		return in->n > 0;
-	case SIGNIN_READY:
-		verdict = signin_start(b->signin, secret_span(&l->login), &l->credentials,
-			l->config->send_id ? &l->identity : NULL, out);
-		return verdict == SIGNIN_MORE ? in->n > 0 : act(b, verdict, out, in);
-	case SIGNIN_STARTTLS: {
-		struct stream_options options = {
-			.tls = l->tls, .server_name = l->config->server_name};
-		if (in->n > 0 || !stream_start_tls(b->stream, &options)) {
-			backend_signin_broken(b, FAIL_SERVER_INJECTED, "");
-		} else {
-			backend_move(b, BACKEND_HANDSHAKE);
-		}
+	case SIGNIN_STARTTLS:
+		start_tls(b, *in);
 		return false;
-	}
 	case SIGNIN_OK:
 		be_signed_in(b);
 		return false;
@@ -173,17 +205,17 @@ size_t backend_signin_data(struct backend *b, struct span in)
 		struct buf out;
 		buf_init(&out, BACKEND_OUT_MAX);
 		enum signin_verdict verdict = signin_feed(b->signin, &in, &out);
-		if (verdict == SIGNIN_READY) {
-			has_more = act(b, verdict, &out, &in);
-			if (b->state == BACKEND_SIGNIN) {
-				backend_write(b, &out);
-			}
-			buf_finish(&out);
-			continue;
-		}
-		backend_write(b, &out);
 		has_more = act(b, verdict, &out, &in);
 	}
 	/* Closed: nothing of it is of use. Lent: the rest belongs to the session. */
 	return b->state == BACKEND_CLOSING ? given : given - in.n;
+}
+
+void backend_signin_start(struct backend *b)
+{
+	struct span nothing = {0};
+	struct buf out;
+	assert(b->state == BACKEND_SIGNIN);
+	buf_init(&out, BACKEND_OUT_MAX);
+	act(b, signin_state(b->signin), &out, &nothing);
 }

@@ -168,6 +168,17 @@ static struct list *list_of(const struct backend *b)
 	}
 }
 
+/* A kick at the server ends every connection: then it is asked again. */
+static void forget_without_connection(struct pool_user *u)
+{
+	if (u->parked.len + u->lent.len + u->busy.len > 0) {
+		return;
+	}
+	known_forget(u);
+	free(u->capabilities);
+	u->capabilities = NULL;
+}
+
 void user_moved(struct backend *b)
 {
 	struct pool_user *u = b->user;
@@ -178,12 +189,25 @@ void user_moved(struct backend *b)
 	list_remove(&b->user_node);
 	if (list != NULL) {
 		list_push_back(list, &b->user_node);
-	} else if (u->parked.len + u->lent.len + u->busy.len == 0) {
-		/* A kick at the server ends every connection: then it is asked again. */
-		known_forget(u);
-		free(u->capabilities);
-		u->capabilities = NULL;
+	} else {
+		forget_without_connection(u);
 	}
+}
+
+void user_signed_out(struct backend *b)
+{
+	struct pool_user *u = b->user;
+	assert(b->loan == NULL && b->capabilities != NULL);
+	list_remove(&b->user_node);
+	forget_without_connection(u);
+	free(b->capabilities);
+	b->capabilities = NULL;
+	buf_clear(&b->enabled);
+	secret_wipe(&b->proof, sizeof b->proof);
+	secret_wipe(&b->secret, sizeof b->secret);
+	b->is_condemned = false;
+	b->must_enable = false;
+	user_left(b);
 }
 
 void user_left(struct backend *b)
@@ -261,6 +285,18 @@ struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan 
 		}
 	}
 	return NULL;
+}
+
+size_t users_flush(struct pool *p, const char *server, const char *login)
+{
+	size_t closed = 0;
+	for (struct pool_user *u = p->users; u != NULL; u = u->hh.next) {
+		if ((server == NULL || strcmp(u->server->name, server) == 0) &&
+			(login == NULL || span_is(user_login(u), login))) {
+			closed += known_flush(u);
+		}
+	}
+	return closed;
 }
 
 const char *user_known(struct pool *p, const struct loan *l)

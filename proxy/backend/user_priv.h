@@ -8,7 +8,7 @@
 
 #include <uthash.h>
 
-#include "backend_priv.h"
+#include "loan_priv.h"
 
 /* Different passwords of one user that answer at the same time (app passwords); the oldest goes. */
 #define POOL_PROOFS_PER_USER 8
@@ -51,6 +51,7 @@ bool user_has_room(const struct pool_user *u, const struct loan *l); /* for a ne
 void user_take(struct backend *b, struct loan *l);                   /* a new connection for him */
 void user_signed_in(struct backend *b, const struct loan *l);        /* just now: proved */
 void user_moved(struct backend *b);                                  /* to another state */
+void user_signed_out(struct backend *b);                             /* it is nobody's now */
 void user_left(struct backend *b);                                   /* it has gone */
 void user_park(struct backend *b);                                   /* caps may close others */
 /* A parked connection of this class whose proof answers for the loan; NULL: none. */
@@ -58,6 +59,8 @@ struct backend *user_find_parked(
 	const struct pool_user *u, const struct loan *l, struct span class);
 /* One that is about to be parked: its barrier has been sent. */
 struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan *l);
+/* Forgets and closes what is parked where all that is named is so; counts it (pool_flush). */
+size_t users_flush(struct pool *p, const char *server, const char *login);
 const char *user_known(struct pool *p, const struct loan *l); /* as pool_known */
 
 /* known.c: what is proved. */
@@ -66,6 +69,8 @@ bool known_is_fresh(const struct pool_user *u, const struct loan *l); /* within 
 void known_learn(struct backend *b);     /* the server said OK now: b->proof, b->secret */
 void known_refuse(const struct loan *l); /* it said that the credential is wrong */
 void known_forget(struct pool_user *u);  /* all of it */
+size_t known_flush(
+	struct pool_user *u); /* and of what it opened nothing is lent again; closed now */
 void known_drop_user(
 	struct backend *b, enum fail why); /* also closes what else is parked for him */
 

@@ -144,6 +144,9 @@ static const struct schema_key keys[] = {
 	RANGE("backends.max_connections", NUMBER, "0", 0, 1000000,
 		"most connections to this server; 0: no limit",
 		ELEMENT(config_backend, max_connections)),
+	BOOL("backends.unauthenticate", "false",
+		"let connections serve one user after another (RFC 8437)",
+		ELEMENT(config_backend, unauthenticate)),
 	RANGE("backends.send_proxy", NUMBER, "0", 0, 2,
 		"version of the PROXY header to send; 0: none", LATER),
 	TEXT("backends.master_user", STRING, "",
@@ -198,7 +201,7 @@ static const struct schema_key keys[] = {
 		"a new password that the server accepts ends what others opened",
 		CONFIG(pool.purge_on_new_secret)),
 	RANGE("pool.spares", NUMBER, "0", 0, 1000,
-		"connections to each server that wait before sign-in", LATER),
+		"connections to each server that wait before sign-in", CONFIG(pool.spares)),
 
 	GROUP("limits", "bounds on what clients may use"),
 	RANGE("limits.clients", NUMBER, "10000", 0, 10000000,

@@ -243,8 +243,9 @@ static void on_deadline(void *owner)
 static size_t descriptors_needed(const struct config *c)
 {
 	size_t workers = c->workers;
-	return 2 * (size_t)c->limits.clients + c->pool.max_idle + c->listener_count * workers +
-	       DESCRIPTORS_PER_WORKER * workers + DESCRIPTORS_SPARE;
+	size_t spares = c->backend_count * (c->pool.spares + workers);
+	return 2 * (size_t)c->limits.clients + c->pool.max_idle + spares +
+	       c->listener_count * workers + DESCRIPTORS_PER_WORKER * workers + DESCRIPTORS_SPARE;
 }
 
 /* All of them before one runs: they know one another. */

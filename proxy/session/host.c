@@ -41,7 +41,7 @@ void session_host_init(struct session_host *h)
 	h->sessions = (struct list){0};
 	h->is_draining = false;
 	h->pool = pool_create(h->loop, h->counters, h->budget);
-	pool_configure(h->pool, h->generation->config, h->workers);
+	pool_configure(h->pool, h->generation->config, h->generation->backend_tls, h->workers);
 	pool_on_empty(h->pool, on_pool_empty, h);
 	pool_on_scarce(h->pool, h->on_scarce, h->owner);
 	wheel_timer_init(&h->drained, on_drained_due, h);
@@ -51,7 +51,7 @@ void session_host_renew(struct session_host *h, struct generation *g)
 {
 	generation_unref(&h->generation);
 	h->generation = g;
-	pool_configure(h->pool, g->config, h->workers);
+	pool_configure(h->pool, g->config, g->backend_tls, h->workers);
 }
 
 static void drain_session(struct session *s)

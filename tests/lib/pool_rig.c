@@ -32,6 +32,7 @@ int pool_rig_make(void **state)
 	looper_init(&r->looper);
 	fake_start(&r->fake, &r->looper);
 	r->config = (struct config){
+		.refs = 1,
 		.backends = &r->fake.config,
 		.backend_count = 1,
 		.pool = {.enabled = true,
@@ -74,7 +75,7 @@ int pool_rig_unmake(void **state)
 
 void pool_rig_configure(struct pool_rig *r)
 {
-	POOL_CALL(r, pool_configure(r->pool, &r->config, 1));
+	POOL_CALL(r, pool_configure(r->pool, &r->config, NULL, 1));
 }
 
 struct census {

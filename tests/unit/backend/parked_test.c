@@ -360,13 +360,13 @@ static void test_share_of_a_worker(void **state)
 {
 	struct pool_rig *r = *state;
 	r->config.pool.max_idle = 5;
-	POOL_CALL(r, pool_configure(r->pool, &r->config, 4));
+	POOL_CALL(r, pool_configure(r->pool, &r->config, NULL, 4));
 	park_many(r, 1, "alice");
 	park_many(r, 1, "bob");
 	park_many(r, 1, "carol");
 	assert_int_equal(parked(r), 2);
 	r->config.pool.max_idle = 1;
-	POOL_CALL(r, pool_configure(r->pool, &r->config, 4));
+	POOL_CALL(r, pool_configure(r->pool, &r->config, NULL, 4));
 	park_many(r, 1, "dave");
 	assert_int_equal(parked(r), 1);
 }

@@ -460,7 +460,7 @@ static void neighbour_make(struct neighbour *n, struct pool_rig *r)
 {
 	*n = (struct neighbour){.rig = r};
 	n->pool = pool_create(&r->looper.loop, &n->counters, r->budget);
-	pool_configure(n->pool, &r->config, 2);
+	pool_configure(n->pool, &r->config, NULL, 2);
 	pool_on_scarce(r->pool, on_scarce, n);
 }
 

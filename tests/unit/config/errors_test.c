@@ -123,8 +123,6 @@ static void test_out_of_bounds(void **state)
 static void test_later_work_is_refused(void **state)
 {
 	(void)state;
-	expect("pool = { spares = 1; };", 3,
-		"pool.spares: not supported yet; leave it at its default, 0");
 	expect("limits = { auth_delay_max = 3; };", 3,
 		"limits.auth_delay_max: not supported yet; leave it at its default, 15s");
 	expect("admin = { http = \"127.0.0.1:1\"; };", 3,
@@ -139,7 +137,6 @@ static void test_later_work_is_taken_when_off(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"pool = { spares = 0; };",
 		"limits = { auth_delay = \"2s\"; auth_delay_max = 15; };",
 		"limits = { auth_delay = 0; auth_delay_max = 0; };",
 		"admin = { socket = \"/run/imapmux/admin.sock\"; http = \"127.0.0.1:9143\"; };",
