@@ -1,5 +1,6 @@
 """The proxy under test: its configuration file, its process, its log."""
 
+import functools
 import os
 import re
 import signal
@@ -16,6 +17,19 @@ PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
 
 def binary():
     return os.environ.get("IMAPMUX", os.path.join(process.TOP, "build", "imapmux"))
+
+
+@functools.lru_cache
+def _is_sanitized(path):
+    with open(path, "rb") as file:
+        text = file.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
+def at_most(kib):
+    """A bound on memory, for the plain build. Sanitizers keep what is freed and shadow what is not:
+    there only what grows without any bound is seen."""
+    return kib * 16 if _is_sanitized(binary()) else kib
 
 
 def libconfig(value, indent=0):
