@@ -12,8 +12,6 @@ from lib.dovecot import Dovecot
 from lib.fake import Fake, friendly
 from lib.process import wait_for
 
-pytestmark = pytest.mark.threads
-
 
 def test_a_first_sign_in_uses_a_spare(make_proxy):
     with Fake(friendly) as fake:

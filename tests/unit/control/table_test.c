@@ -56,8 +56,8 @@ static void test_control_characters_are_shown(void **state)
 {
 	(void)state;
 	const char *const cells[] = {"\x1b[31m", "\x7f", "a\nb",
-		"\xc2\x9b"
-		"31m",
+		("\xc2\x9b"
+		 "31m"), /* two, or 31 would belong to the escape */
 		"\xff", "\xe2\x82", "\xc0\x80", "\xf5\x80\x80\x80", "\xc3"};
 	expect_table(cells, 9,
 		"NAME                    COUNT  NOTE\n"
