@@ -112,9 +112,10 @@ void pool_configure(
 	struct pool *p, struct config *c, struct tls_context *const *tls, unsigned workers);
 
 /*
- * Somebody here waits for a connection to a server, and other workers hold some: on_scarce comes, from the
- * loop, again and again while it is so. Each of the others should be told by pool_make_room, which
- * closes what is parked for whoever waits there, and asks its sessions (on_wanted).
+ * Somebody here waits for a connection to a server, and other workers hold some; or somebody there waits, and
+ * one was given back here: on_scarce comes, from the loop, again and again while it is so. Each of the
+ * others should be told by pool_make_room, which closes what is not in use for whoever waits there,
+ * asks its sessions (on_wanted), and serves whom it can now.
  */
 void pool_on_scarce(struct pool *p, void (*on_scarce)(void *owner), void *owner);
 void pool_make_room(struct pool *p);

@@ -41,6 +41,13 @@
 	X(POOL_PURGED, "pool_purged", "Proofs forgotten: refused, replaced, or flushed")           \
 	X(POOL_PARKED, "pool_parked", "Connections parked after a session")                        \
 	X(POOL_DISCARDED, "pool_discarded", "Connections closed instead of parked")                \
+	X(POOL_DISCARD_DIRTY, "pool_discard_dirty",                                                \
+		"Discarded: the session did what cannot be undone")                                \
+	X(POOL_DISCARD_BARRIER, "pool_discard_barrier",                                            \
+		"Discarded: not quiet, or not proved clean")                                       \
+	X(POOL_DISCARD_RULE, "pool_discard_rule",                                                  \
+		"Discarded: too old, changed, purged, or nothing is kept")                         \
+	X(POOL_DISCARD_ENDED, "pool_discard_ended", "Discarded: ended together with the session")  \
 	X(POOL_EVICTED, "pool_evicted", "Parked connections closed by age, idleness or caps")      \
 	X(BYTES_TO_CLIENTS, "bytes_to_clients", "Bytes relayed to clients")                        \
 	X(BYTES_TO_SERVERS, "bytes_to_servers", "Bytes relayed to servers")

@@ -134,6 +134,7 @@ static void backend_free(struct backend *b)
 	list_remove(&b->node);
 	list_remove(&b->server_node);
 	budget_give(s->place);
+	s->has_given = true;
 	s->leaving -= b->is_leaving ? 1 : 0;
 	user_left(b);
 	spare_plan(s);

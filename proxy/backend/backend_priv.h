@@ -36,6 +36,7 @@ struct pool {
 	void *on_scarce_owner;
 	struct list woken;        /* struct pool_user: something changed for whoever waits there */
 	struct net_task queue;    /* serves them */
+	bool is_retry_due;        /* another worker has given something back */
 	struct wheel_timer retry; /* looks again for what other workers have given back */
 	struct hash_key tag_key;  /* for proxy tags */
 	uint64_t tag_count;
@@ -51,8 +52,10 @@ struct pool_server {
 	unsigned max_connections; /* in all workers; 0: no limit */
 	struct budget_place *place;
 	struct list states[BACKEND_STATE_COUNT]; /* struct backend.server_node */
-	size_t leaving; /* connections that were closed to make room, and are not gone yet */
-	size_t users;   /* that are known here */
+	bool must_ask;       /* others for their connections, when the queue is served */
+	bool has_given;      /* connections back to the budget since the queue was served */
+	bool is_others_turn; /* of what is given back next */
+	size_t leaving;      /* connections that were closed to make room, and are not gone yet */
 	const struct config_backend *config; /* of pool->config; NULL: not configured */
 	struct tls_context *tls;             /* a reference; NULL: plain, or not configured */
 	struct wheel_timer refill;           /* of spares */

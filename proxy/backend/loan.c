@@ -164,7 +164,9 @@ enum served loan_serve(struct loan *l)
 	if (take_parked(l)) {
 		return SERVED;
 	}
-	if (!user_has_room(l->user, l)) {
+	/* The server counts what it has not let go of yet. */
+	bool is_too_early = l->has_retried && l->user->leaving > 0;
+	if (is_too_early || !user_has_room(l->user, l)) {
 		return BLOCKED_BY_USER;
 	}
 	bool may_take = queue_may_take(l->user);
@@ -272,6 +274,7 @@ const char *loan_return(struct loan **loan, struct tracker **tracker, enum fail 
 	struct backend *b = end_loan(loan);
 	if (tracker == NULL || *tracker == NULL) {
 		counter_add(b->pool->counters, COUNTER_POOL_DISCARDED, 1);
+		counter_add(b->pool->counters, COUNTER_POOL_DISCARD_ENDED, 1);
 		backend_close(b, why);
 		return fail_name(why);
 	}

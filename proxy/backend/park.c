@@ -30,10 +30,12 @@ static struct tracker_sink drain_sink(struct backend *b)
 	return (struct tracker_sink){.owner = b, .to_client = discard, .to_server = to_server};
 }
 
-static void give_up(struct backend *b, enum fail why, const char *detail)
+/* label: one of the counters of what was discarded; detail is for the log. */
+static void give_up(struct backend *b, enum counter label, enum fail why, const char *detail)
 {
 	struct log_line line;
 	counter_add(b->pool->counters, COUNTER_POOL_DISCARDED, 1);
+	counter_add(b->pool->counters, label, 1);
 	log_begin(&line, LOG_DEBUG, "not parked");
 	log_str(&line, "reason", fail_name(why));
 	log_str(&line, "detail", detail);
@@ -96,7 +98,7 @@ static void begin_scrub(struct backend *b)
 		objection = take_class(b, tracker_enabled(b->tracker), must_enable);
 	}
 	if (objection != NULL) {
-		give_up(b, FAIL_NOT_REUSABLE, objection);
+		give_up(b, COUNTER_POOL_DISCARD_DIRTY, FAIL_NOT_REUSABLE, objection);
 		return;
 	}
 	if (backend_leave(b, tracker_selected(b->tracker) != TRACKER_SELECTED_NO)) {
@@ -110,7 +112,7 @@ static void begin_scrub(struct backend *b)
 	tracker_destroy(&b->tracker);
 	if (!can) {
 		buf_finish(&out);
-		give_up(b, FAIL_NOT_REUSABLE, "no-unselect");
+		give_up(b, COUNTER_POOL_DISCARD_BARRIER, FAIL_NOT_REUSABLE, "no-unselect");
 		return;
 	}
 	backend_write(b, &out);
@@ -148,14 +150,16 @@ const char *backend_take_back(struct backend *b, struct tracker **tracker)
 	assert(b->state == BACKEND_LENT);
 	struct tracker_sink sink = drain_sink(b);
 	const char *objection = pool_objection(b);
+	enum counter label = COUNTER_POOL_DISCARD_RULE;
 	if (objection == NULL) {
+		label = COUNTER_POOL_DISCARD_DIRTY;
 		objection = tracker_dirt(*tracker);
 	}
 	if (objection == NULL && !tracker_client_gone(*tracker, &sink)) {
 		objection = "half-sent";
 	}
 	if (objection != NULL) {
-		give_up(b, FAIL_NOT_REUSABLE, objection);
+		give_up(b, label, FAIL_NOT_REUSABLE, objection);
 		return objection;
 	}
 	b->tracker = *tracker;
@@ -177,14 +181,16 @@ const char *backend_give_back(struct backend *b, struct span enabled)
 {
 	assert(b->state == BACKEND_LENT);
 	const char *objection = pool_objection(b);
+	enum counter label = COUNTER_POOL_DISCARD_RULE;
 	/* Perhaps it was only used: the class does not say. */
 	bool must_enable = enabled_has(enabled, "CONDSTORE") &&
 			   !enabled_has(buf_peek(&b->enabled), "CONDSTORE");
 	if (objection == NULL) {
+		label = COUNTER_POOL_DISCARD_DIRTY;
 		objection = take_class(b, enabled, must_enable);
 	}
 	if (objection != NULL) {
-		give_up(b, FAIL_NOT_REUSABLE, objection);
+		give_up(b, label, FAIL_NOT_REUSABLE, objection);
 		return objection;
 	}
 	stream_set_owner(b->stream, &backend_stream_events, b);
@@ -246,7 +252,7 @@ static void end_scrub(struct backend *b)
 		loan_become_ready(l);
 		l->events->on_ready(l->owner);
 	} else if (objection != NULL) {
-		give_up(b, FAIL_NOT_REUSABLE, objection);
+		give_up(b, COUNTER_POOL_DISCARD_RULE, FAIL_NOT_REUSABLE, objection);
 	} else {
 		park(b);
 	}
@@ -258,9 +264,9 @@ static void drain(struct backend *b, struct span *in)
 	b->drained += in->n;
 	enum tracker_verdict verdict = tracker_server(b->tracker, in, &sink);
 	if (verdict == TRACKER_SERVER_BYE || verdict == TRACKER_FAILED) {
-		give_up(b, FAIL_NOT_REUSABLE, "bye");
+		give_up(b, COUNTER_POOL_DISCARD_BARRIER, FAIL_NOT_REUSABLE, "bye");
 	} else if (b->drained > POOL_DRAIN_BYTES) {
-		give_up(b, FAIL_NOT_REUSABLE, "drain-bytes");
+		give_up(b, COUNTER_POOL_DISCARD_BARRIER, FAIL_NOT_REUSABLE, "drain-bytes");
 	} else if (tracker_is_quiet(b->tracker)) {
 		begin_scrub(b);
 	}
@@ -300,7 +306,7 @@ void backend_scrub_broken(struct backend *b, enum fail why)
 {
 	struct loan *l = b->loan;
 	if (l == NULL) {
-		give_up(b, why, "scrub");
+		give_up(b, COUNTER_POOL_DISCARD_BARRIER, why, "scrub");
 		return;
 	}
 	/* Somebody waited for it: the client is not told, it gets a new connection. */

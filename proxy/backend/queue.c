@@ -13,7 +13,7 @@
  * the loan before was served): queue_wake; at the end of the turn the queue is served in order.
  * Making room: parked connections of the same user, or the oldest of anybody's at that server, are
  * evicted; sessions that hold one are told that somebody waits (on_wanted); other workers are asked to do
- * the same (on_scarce), and what they give back is looked for every QUEUE_RETRY_MS.
+ * the same (on_scarce), and tell in the same way when they have given one back.
  * Failure way: queue_timeout passes, and the loan fails with a text that says why.
  */
 #include <assert.h>
@@ -21,11 +21,14 @@
 #include "backend/budget.h"
 #include "user_priv.h"
 
-/* Another worker's connection was given back: short beside queue_timeout, long beside a turn. */
+/* Other workers tell what they give back. Should that be lost on the way, and for the sessions that are
+ * still to be asked: short beside queue_timeout, long beside a turn. */
 #define QUEUE_RETRY_MS 50
 /* Sessions that are told at once that a connection to their server is wanted: which of them can give one
  * is not known here, and at each retry the next are told. */
 #define QUEUE_ASK_AT_ONCE 16
+/* A loan whose connection was of no use waits so long at least: others may have to be gone first. */
+#define QUEUE_AGAIN_MS (UINT64_C(2) * POOL_LINGER_MS)
 
 void queue_wake(struct pool *p, struct pool_user *u)
 {
@@ -42,6 +45,7 @@ static void take_turn(struct pool_user *u)
 	if (u->turn.list == NULL) {
 		list_push_back(&u->server->turns, &u->turn);
 		budget_wait(u->server->place);
+		u->server->must_ask = true;
 	}
 }
 
@@ -73,11 +77,13 @@ static void on_timeout(void *owner)
 static void begin_wait(struct loan *l)
 {
 	struct pool *p = l->pool;
+	uint64_t most = p->settings.queue_timeout;
 	assert(l->backend == NULL && !l->is_ready);
 	l->since_ms = net_loop_now(p->loop);
 	counter_add(p->counters, COUNTER_POOL_WAITED, 1);
 	wheel_timer_init(&l->wait, on_timeout, l);
-	net_loop_arm(p->loop, &l->wait, p->settings.queue_timeout);
+	bool is_again = l->needs_new && most < QUEUE_AGAIN_MS;
+	net_loop_arm(p->loop, &l->wait, is_again ? QUEUE_AGAIN_MS : most);
 	queue_wake(p, l->user);
 }
 
@@ -139,8 +145,8 @@ static void make_room_for_user(struct pool_user *u, struct loan *l)
 {
 	size_t most = u->server->pool->settings.max_per_user;
 	l->is_for_server = false;
-	if (u->connections < most) {
-		return; /* a sign-in must end first */
+	if (most == 0 || u->connections < most) {
+		return; /* a sign-in must end first, or what makes room already must be gone */
 	}
 	while (u->leaving < u->waiting.len && u->parked.len > 0) {
 		backend_evict(LIST_OBJECT(u->parked.first, struct backend, user_node));
@@ -201,6 +207,9 @@ void pool_make_room(struct pool *p)
 			make_room_at_server(s, waiting);
 		}
 	}
+	/* Or there is room now for those who wait here. */
+	p->is_retry_due = true;
+	net_loop_defer(p->loop, &p->queue);
 }
 
 static bool do_others_wait(const struct pool_server *s)
@@ -267,11 +276,22 @@ static void serve_user(struct pool_user *u)
 	user_release(u);
 }
 
-/* Where other workers wait too, at most one connection each time that all look. */
+/*
+ * Where other workers wait too, each takes at most one connection when it is told of one; of those that this
+ * worker itself gives back, every other one is left to them.
+ */
+static size_t take_at_most(struct pool_server *s, bool is_retry)
+{
+	if (!do_others_wait(s)) {
+		return s->turns.len;
+	}
+	s->is_others_turn = !is_retry && !s->is_others_turn;
+	return s->is_others_turn ? 0 : 1;
+}
+
 static void serve_turns(struct pool_server *s, bool is_retry)
 {
-	bool is_shared = do_others_wait(s);
-	size_t most = is_shared ? (is_retry ? 1 : 0) : s->turns.len;
+	size_t most = take_at_most(s, is_retry);
 	for (; most > 0 && s->turns.len > 0; most--) {
 		struct pool_user *u = LIST_OBJECT(s->turns.first, struct pool_user, turn);
 		u->refs++;
@@ -283,9 +303,27 @@ static void serve_turns(struct pool_server *s, bool is_retry)
 	}
 }
 
+/*
+ * Somebody waits here, or something was given back that others wait for: the other workers should know. Once
+ * for each that waits and once a retry: two workers in need would otherwise tell one another for ever.
+ */
+static void tell_others(struct pool_server *s)
+{
+	struct pool *p = s->pool;
+	bool do_others_hold = budget_taken(s->place) > connections_of(s);
+	bool is_needed = (s->must_ask && s->turns.len > 0 && do_others_hold) ||
+			 (s->has_given && do_others_wait(s));
+	s->must_ask = false;
+	s->has_given = false;
+	if (is_needed && p->on_scarce != NULL) {
+		p->on_scarce(p->on_scarce_owner);
+	}
+}
+
 static void serve(struct pool *p, bool is_retry)
 {
 	struct list_node *node;
+	p->is_retry_due = false;
 	while ((node = list_pop_front(&p->woken)) != NULL) {
 		serve_user(LIST_OBJECT(node, struct pool_user, woken));
 	}
@@ -298,10 +336,8 @@ static void serve(struct pool *p, bool is_retry)
 		if (s->turns.len > 0) {
 			is_waiting = true;
 			make_room_at_server(s, s->turns.len);
-			if (budget_taken(s->place) > connections_of(s) && p->on_scarce != NULL) {
-				p->on_scarce(p->on_scarce_owner);
-			}
 		}
+		tell_others(s);
 		server_unref(s);
 	}
 	if (is_waiting && !wheel_is_armed(&p->retry)) {
@@ -311,12 +347,17 @@ static void serve(struct pool *p, bool is_retry)
 
 static void on_woken(void *owner)
 {
-	serve(owner, false);
+	struct pool *p = owner;
+	serve(p, p->is_retry_due);
 }
 
 static void on_retry(void *owner)
 {
-	serve(owner, true);
+	struct pool *p = owner;
+	for (struct list_node *node = p->servers.first; node != NULL; node = node->next) {
+		LIST_OBJECT(node, struct pool_server, node)->must_ask = true;
+	}
+	serve(p, true);
 }
 
 void queue_init(struct pool *p)

@@ -530,6 +530,62 @@ static void test_parked_at_other_workers(void **state)
 	neighbour_unmake(&n);
 }
 
+/* Two workers in need tell one another, and not for ever; both get their share. */
+static int told_back;
+
+static void on_scarce_there(void *owner)
+{
+	struct neighbour *n = owner;
+	told_back++;
+	pool_make_room(n->rig->pool);
+}
+
+static void test_two_workers_in_need(void **state)
+{
+	struct pool_rig *r = *state;
+	enum { MANY = 6 };
+	struct neighbour n;
+	struct borrower held;
+	struct borrower here[MANY];
+	struct borrower there[MANY];
+	set_limits(r, 0, 1);
+	neighbour_make(&n, r);
+	pool_on_scarce(n.pool, on_scarce_there, &n);
+	told_back = 0;
+	get_there(&held, &n, "eve");
+	struct pool *mine = r->pool;
+	for (int i = 0; i < MANY; i++) {
+		ask_as(&here[i], r, i % 2 ? "alice" : "bob", "");
+		r->pool = n.pool;
+		ask_as(&there[i], r, i % 2 ? "carol" : "dave", "");
+		r->pool = mine;
+	}
+	pool_rig_settle(r);
+	assert_true(n.told + told_back < 20);
+	hang_up(&held);
+	size_t served[2] = {0};
+	while (served[0] + served[1] < 2 * MANY) {
+		uv_run(&r->looper.loop.uv, UV_RUN_ONCE);
+		for (size_t i = 0; i < 2 * MANY; i++) {
+			struct borrower *b = i < MANY ? &here[i] : &there[i - MANY];
+			if (b->ready && b->loan != NULL) {
+				hang_up(b);
+				served[i / MANY]++;
+			}
+		}
+		/* Neither is far ahead of the other. */
+		assert_true(served[0] <= served[1] + 4 && served[1] <= served[0] + 4);
+	}
+	assert_int_equal(r->fake.most_open, 1);
+	for (int i = 0; i < MANY; i++) {
+		finish(&here[i]);
+		finish(&there[i]);
+	}
+	finish(&held);
+	pool_on_scarce(n.pool, NULL, NULL);
+	neighbour_unmake(&n);
+}
+
 /* [LIMIT] of the server itself. */
 
 static size_t refusals;
@@ -558,32 +614,60 @@ static void test_limit_of_the_server(void **state)
 	assert_false(r->fake.connections[1].has_hung_up);
 	assert_false(loan_is_reused(b.loan));
 	finish(&b);
-	pool_rig_settle(r);
-	/* Once only. */
-	park(r, "alice", QRESYNC);
-	park(r, "alice", "");
-	refusals = 2;
-	ask_as(&b, r, "alice", "UTF8=ACCEPT");
-	fake_answer(&r->fake, "ENABLE", "BAD no");
-	wait_ready(&b); /* by the clean one */
-	finish(&b);
-	park(r, "alice", QRESYNC);
-	r->fake.on_line = refuse_some;
-	ask_as(&b, r, "alice", "");
-	while (b.refused + b.ready + b.failed == 0) {
-		uv_run(&r->looper.loop.uv, UV_RUN_ONCE);
+}
+
+static void wait_refused(struct borrower *b)
+{
+	while (b->refused + b->ready + b->failed == 0) {
+		uv_run(&b->rig->looper.loop.uv, UV_RUN_ONCE);
 	}
-	assert_int_equal(b.refused, 1);
-	assert_false(b.is_wrong_credential);
-	assert_memory_equal(b.text, "[LIMIT] ", 8);
+	assert_int_equal(b->refused, 1);
+	assert_false(b->is_wrong_credential);
+	assert_memory_equal(b->text, "[LIMIT] ", 8);
+}
+
+/* Once only; and not at all where nothing is parked. */
+static void test_limit_of_the_server_again(void **state)
+{
+	struct pool_rig *r = *state;
+	struct borrower b;
+	park(r, "alice", QRESYNC);
+	park(r, "bob", "");
+	r->fake.on_line = refuse_some;
+	refusals = 2;
+	ask_as(&b, r, "alice", "");
+	wait_refused(&b);
 	assert_int_equal(refusals, 0);
 	borrower_finish(&b);
-	/* Nothing is parked: nothing to try. */
 	refusals = 1;
 	ask_as(&b, r, "carol", "");
-	looper_wait(&r->looper, &b.refused);
+	wait_refused(&b);
 	assert_int_equal(refusals, 0);
+	assert_int_equal(pool_count(r->pool, BACKEND_PARKED), 1);
 	borrower_finish(&b);
+}
+
+/* The second try waits until the server has let go, also where nobody else would wait for anything. */
+static void test_limit_of_a_slow_server(void **state)
+{
+	struct pool_rig *r = *state;
+	struct borrower b;
+	r->config.pool.queue_timeout = 0;
+	pool_rig_configure(r);
+	park(r, "alice", QRESYNC);
+	fake_silence(&r->fake, "LOGOUT");
+	r->fake.on_line = refuse_some;
+	refusals = 1;
+	ask_as(&b, r, "alice", "");
+	while (refusals > 0) {
+		uv_run(&r->looper.loop.uv, UV_RUN_ONCE);
+	}
+	pool_rig_settle(r);
+	assert_int_equal(r->fake.count, 2);
+	fake_hang_up(&r->fake.connections[0]);
+	wait_ready(&b);
+	assert_int_equal(r->fake.count, 3);
+	finish(&b);
 }
 
 /* All at once, in all ways, with every limit: nothing is lost, nothing exceeds. */
@@ -643,7 +727,10 @@ int main(void)
 		STORY(test_a_full_server),
 		STORY(test_other_workers_make_room),
 		STORY(test_parked_at_other_workers),
+		STORY(test_two_workers_in_need),
 		STORY(test_limit_of_the_server),
+		STORY(test_limit_of_the_server_again),
+		STORY(test_limit_of_a_slow_server),
 		STORY(test_crowd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
