@@ -15,7 +15,8 @@ from lib.process import wait_for
 
 def test_a_first_sign_in_uses_a_spare(make_proxy):
     with Fake(friendly) as fake:
-        proxy = make_proxy({"m": fake.where()}, pool={"spares": 2})
+        # Each worker keeps spares of its own.
+        proxy = make_proxy({"m": fake.where()}, pool={"spares": 2}, workers=1)
         fake.wait_connections(2)
         assert fake.received() == b""
         with proxy.client("alice", "secret") as client:
@@ -90,8 +91,9 @@ def messages(client):
 
 def test_one_connection_serves_user_after_user(make_proxy, bosses):
     with Fake(forwarder(bosses)) as counted:
+        # What one user leaves is for those who live on the same worker.
         proxy = make_proxy({"cyrus": counted.where(unauthenticate=True)},
-                           log={"level": "debug"})
+                           log={"level": "debug"}, workers=1)
         mark = bosses.mark()
         visits = ["boss1", "boss2", "boss2", "boss1", "boss2"]
         for number, user in enumerate(visits, start=1):

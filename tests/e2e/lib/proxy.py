@@ -97,7 +97,8 @@ class Proxy:
         for name, backend in backends.items():
             where = backend if isinstance(backend, dict) else backend.where()
             rows.append({"name": name, **where})
-        workers = int(os.environ.get("IMAPMUX_WORKERS", settings.pop("workers", 1)))
+        # A test that is about a number of workers names it; the others run with the run's own.
+        workers = settings.pop("workers", int(os.environ.get("IMAPMUX_WORKERS", 1)))
         self.settings = merged({
             "workers": workers,
             "log": {"level": "debug", "format": "logfmt"},
