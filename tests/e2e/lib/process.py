@@ -1,7 +1,7 @@
 """Processes and ports of the tests: nothing outlives the test run, nothing uses a fixed port."""
 
 import contextlib
-import ctypes
+import functools
 import grp
 import os
 import pwd
@@ -9,11 +9,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 SERVERS = os.path.join(TOP, "build", "servers")
@@ -68,15 +66,40 @@ def remove_dir(path):
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _die_with_parent():
-    """A killed test run must not leave servers behind."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+# Ends what is left when the test run is killed. Linux can send a signal at a parent's death too, but
+# forgets it when the child changes its user, as Cyrus and Dovecot do.
+_GUARDIAN = """
+import os, sys
+groups = set()
+for line in sys.stdin:
+    sign, group = line.split()
+    (groups.add if sign == "+" else groups.discard)(int(group))
+for group in groups:
+    try:
+        os.killpg(group, 9)
+    except ProcessLookupError:
+        pass
+"""
+
+
+@functools.lru_cache(maxsize=1)
+def _guardian():
+    """Its input ends when the test run does, however that ends."""
+    return subprocess.Popen([sys.executable, "-S", "-c", _GUARDIAN], stdin=subprocess.PIPE,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            start_new_session=True, bufsize=0)
+
+
+def _tell_guardian(sign, group):
+    _guardian().stdin.write(b"%s %d\n" % (sign, group))
 
 
 def spawn(argv, **options):
     """Starts a server as leader of its own process group, so that stop() reaches its children."""
-    return subprocess.Popen(argv, start_new_session=True, preexec_fn=_die_with_parent,
-                            stdin=subprocess.DEVNULL, **options)
+    process = subprocess.Popen(argv, start_new_session=True,
+                               **{"stdin": subprocess.DEVNULL, **options})
+    _tell_guardian(b"+", process.pid)
+    return process
 
 
 def stop(process, timeout=10):
@@ -89,6 +112,7 @@ def stop(process, timeout=10):
             pass
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    _tell_guardian(b"-", process.pid)
     return process.wait(timeout)
 
 
