@@ -139,6 +139,12 @@ void pool_on_empty(struct pool *p, void (*on_empty)(void *owner), void *owner);
 const char *pool_known(struct pool *p, const struct pool_request *request);
 
 /*
+ * What a server of the configuration says of itself, as signin_server_id: as it did when somebody last
+ * signed in there; NULL: it is not known. Valid until the next call.
+ */
+const char *pool_server_id(const struct pool *p, const struct config_backend *server);
+
+/*
  * Never NULL. loan_is_ready tells whether on_ready is still to come. A connection of exactly the wanted
  * class is lent, or a clean one on which ENABLE was sent for it: see loan_enabled.
  */

@@ -31,6 +31,8 @@ enum signin_verdict {
 /* A line, and all input of the dialogue: beyond it the server is not an IMAP server. */
 #define SIGNIN_MAX_LINE  16384
 #define SIGNIN_MAX_INPUT 131072
+/* What a server says of itself: RFC 2971 allows 30 fields of 1024 octets, none says so much. */
+#define SIGNIN_MAX_ID 4096
 
 /*
  * Room that out needs for what one call appends: a whole sign-in. Without it the verdict is
@@ -82,6 +84,12 @@ enum signin_verdict signin_start(struct signin *s, struct span login,
 /* After SIGNIN_OK: the server's capability list for this user (words behind "CAPABILITY "). When the
  * server did not volunteer one, the dialogue has asked for it before it said SIGNIN_OK. */
 struct span signin_capabilities(const struct signin *s);
+
+/*
+ * What the server said of itself in answer to ID, as it is written behind "* ID "; empty: it was not asked, said
+ * nothing, or more than SIGNIN_MAX_ID. Nothing but its length and its one line was looked at.
+ */
+struct span signin_server_id(const struct signin *s);
 
 /*
  * After SIGNIN_NO: what the client may be told: "[CODE] fixed text" for a known response code

@@ -49,6 +49,7 @@ struct pool_server {
 	size_t refs;
 	char *identity; /* everything that makes it that server, as text */
 	char *name;
+	char *id;                 /* what it says of itself; NULL: not known */
 	unsigned max_connections; /* in all workers; 0: no limit */
 	struct budget_place *place;
 	struct list states[BACKEND_STATE_COUNT]; /* struct backend.server_node */
@@ -155,6 +156,7 @@ struct pool_server *server_find(
 	struct pool *p, const struct config_backend *config); /* a reference */
 struct pool_server *server_ref(struct pool_server *s);
 void server_unref(struct pool_server *s);
+void server_learn_id(struct pool_server *s, struct span id);
 void servers_configure(struct pool *p, struct tls_context *const *tls); /* by pool->config */
 void servers_forget(struct pool *p); /* the end: as if none were configured */
 

@@ -52,6 +52,7 @@ static void drop(struct pool_server *s)
 	budget_leave(s->pool->budget, &s->place);
 	free(s->identity);
 	free(s->name);
+	free(s->id);
 	free(s);
 }
 
@@ -69,17 +70,42 @@ void server_unref(struct pool_server *s)
 	}
 }
 
-struct pool_server *server_find(struct pool *p, const struct config_backend *config)
+static struct pool_server *find(const struct pool *p, const char *identity)
 {
-	char *identity = identity_of(config);
 	for (struct list_node *node = p->servers.first; node != NULL; node = node->next) {
 		struct pool_server *s = LIST_OBJECT(node, struct pool_server, node);
 		if (strcmp(s->identity, identity) == 0) {
-			free(identity);
-			return server_ref(s);
+			return s;
 		}
 	}
-	return server_ref(make_server(p, identity, config));
+	return NULL;
+}
+
+struct pool_server *server_find(struct pool *p, const struct config_backend *config)
+{
+	char *identity = identity_of(config);
+	struct pool_server *s = find(p, identity);
+	if (s == NULL) {
+		return server_ref(make_server(p, identity, config));
+	}
+	free(identity);
+	return server_ref(s);
+}
+
+const char *pool_server_id(const struct pool *p, const struct config_backend *server)
+{
+	char *identity = identity_of(server);
+	const struct pool_server *s = find(p, identity);
+	free(identity);
+	return s != NULL ? s->id : NULL;
+}
+
+void server_learn_id(struct pool_server *s, struct span id)
+{
+	if (id.n > 0 && (s->id == NULL || !span_is(id, s->id))) {
+		free(s->id);
+		s->id = xmemdup0(id.p, id.n);
+	}
 }
 
 /* A reference is held for as long as it is configured. */

@@ -92,6 +92,7 @@ static void be_signed_in(struct backend *b)
 	struct loan *l = b->loan;
 	struct span list = signin_capabilities(b->signin);
 	b->capabilities = xmemdup0(list.p, list.n);
+	server_learn_id(b->server, signin_server_id(b->signin));
 	signin_destroy(&b->signin);
 	pool_note(b->pool, b->server->name, POOL_EVENT_UP, FAIL_NONE);
 	spare_server_well(b->server);

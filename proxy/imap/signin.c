@@ -50,6 +50,7 @@ static const struct sm_state states[] = {
 struct signin {
 	struct response_reader reader;
 	struct buf capabilities; /* the newest list; empty: none, or forgotten */
+	struct buf server_id;    /* its answer to our ID */
 	struct quote command;    /* what is still to be sent of the sign-in: the credential */
 	int state;               /* enum state */
 	bool want_starttls;      /* still to be done */
@@ -148,8 +149,19 @@ static void on_greeting(struct signin *s, const struct response *r, struct buf *
 	}
 }
 
+/* Only while ours is unanswered: what is said unasked is not an answer. */
+static void look_for_id(struct signin *s, const struct response *r)
+{
+	bool is_id = r->status == RESPONSE_DATA && span_is_nocase(r->word, "ID");
+	if (is_id && s->id_tag[0] != '\0') {
+		buf_clear(&s->server_id);
+		(void)!buf_add(&s->server_id, r->text); /* too long: none */
+	}
+}
+
 static void on_untagged(struct signin *s, const struct response *r)
 {
+	look_for_id(s, r);
 	if (r->status == RESPONSE_BYE) {
 		fail_with(s, FAIL_SERVER_BYE);
 	} else if (r->status == RESPONSE_PREAUTH) {
@@ -327,6 +339,7 @@ struct signin *signin_create(bool want_starttls)
 	s->want_starttls = want_starttls;
 	response_reader_init(&s->reader, SIGNIN_MAX_LINE);
 	buf_init(&s->capabilities, SIGNIN_MAX_LINE);
+	buf_init(&s->server_id, SIGNIN_MAX_ID);
 	return s;
 }
 
@@ -352,6 +365,7 @@ void signin_destroy(struct signin **s)
 	if (*s != NULL) {
 		response_reader_finish(&(*s)->reader);
 		buf_finish(&(*s)->capabilities);
+		buf_finish(&(*s)->server_id);
 		quote_finish(&(*s)->command);
 		free(*s);
 		*s = NULL;
@@ -426,6 +440,11 @@ enum signin_verdict signin_start(struct signin *s, struct span login,
 struct span signin_capabilities(const struct signin *s)
 {
 	return buf_peek(&s->capabilities);
+}
+
+struct span signin_server_id(const struct signin *s)
+{
+	return buf_peek(&s->server_id);
 }
 
 struct span signin_refusal(const struct signin *s)

@@ -9,6 +9,9 @@
 #include "session_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
 
 static void to_client(void *owner, struct span bytes)
 {
@@ -189,14 +192,25 @@ void session_use_loan(struct session *s)
 	stream_resume(s->server);
 }
 
+/* A copy: the pool forgets its own, or learns another, while the session lives. */
+static void learn_server_id(struct session *s)
+{
+	assert(s->server_id == NULL && s->has_route);
+	const struct config_backend *server = &session_config(s)->backends[s->route.backend];
+	const char *id = pool_server_id(s->host->pool, server);
+	s->server_id = id != NULL ? xstrdup(id) : NULL;
+}
+
 void session_link(struct session *s, struct span capabilities)
 {
 	const struct config *c = session_config(s);
 	struct capability_policy policy = session_policy(s);
 	bool is_attached = s->loan != NULL;
+	learn_server_id(s);
 	s->tracker = tracker_create(&(struct tracker_options){
 		.capabilities = policy,
 		.server_capabilities = capabilities,
+		.server_id = s->server_id,
 		.max_line = c->limits.line,
 		.is_attached = is_attached,
 		.proxy_tag = is_attached ? loan_proxy_tag(s->loan) : NULL,

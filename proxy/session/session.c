@@ -39,6 +39,7 @@ static void free_session(struct session *s)
 	net_loop_disarm(h->loop, &s->timer);
 	list_remove(&s->node);
 	session_forget_user(s);
+	free(s->server_id);
 	generation_unref(&s->generation);
 	free(s);
 	session_host_left(h);

@@ -26,8 +26,9 @@ struct session {
 	/* Proved by the server; kept for as long as the session lives, because each new attachment may
 	 * need a new connection. */
 	struct credentials credentials;
-	char *refusal; /* what to say then */
-	char *user;    /* as the client wrote it; NULL before the first sign-in */
+	char *server_id; /* linked: what the server says of itself; NULL: not known */
+	char *refusal;   /* what to say then */
+	char *user;      /* as the client wrote it; NULL before the first sign-in */
 	struct route route;
 	enum mechanism mechanism;
 	bool has_route;

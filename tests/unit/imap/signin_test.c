@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "imap/signin.h"
@@ -199,6 +200,46 @@ static void id_goes_first(void **state)
 	/* Not offered: not sent. */
 	check(&with_id, "* OK [CAPABILITY IMAP4rev1] hi\r\n|mux1 OK [CAPABILITY X] in\r\n",
 		"<ready>mux1 LOGIN \"u2\" \"pw2\"\r\n<ok X>");
+}
+
+/* What the server says of itself: asked, in one line, not too long. */
+static void server_id(void **state)
+{
+	(void)state;
+	static char much[SIGNIN_MAX_ID + 32];
+	snprintf(much, sizeof much, "* ID (\"%0*d\")\r\n", SIGNIN_MAX_ID, 0);
+	const struct {
+		const char *before, *answer, *id;
+	} rows[] = {
+		{"", "* ID (\"name\" \"Dovecot\")\r\nmux1 OK\r\n", "(\"name\" \"Dovecot\")"},
+		{"", "* id nil\r\nmux1 OK\r\n", "nil"},
+		{"", "* ID\r\nmux1 OK\r\n", ""},
+		{"", "mux1 BAD\r\n", ""},
+		{"* ID (\"un\" \"asked\")\r\n", "mux1 OK\r\n", ""},
+		{"", "mux1 OK\r\n* ID (\"too\" \"late\")\r\n", ""},
+		{"", "* ID (\"a\" NIL)\r\n* ID (\"b\" NIL)\r\nmux1 OK\r\n", "(\"b\" NIL)"},
+		{"", "* OK ID x\r\nmux1 OK\r\n", ""},
+		{"", much, ""},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct signin *s = signin_create(false);
+		struct buf out;
+		buf_init(&out, SIGNIN_ROOM);
+		struct span in = span_str(GREETING);
+		assert_int_equal(signin_feed(s, &in, &out), SIGNIN_READY);
+		in = span_str(rows[i].before);
+		assert_int_equal(signin_feed(s, &in, &out), SIGNIN_READY);
+		assert_int_equal(start(s, &with_id, &out), SIGNIN_MORE);
+		in = span_str(rows[i].answer);
+		while (in.n > 0) {
+			struct span one = span_of(in.p, 1);
+			assert_int_equal(signin_feed(s, &one, &out), SIGNIN_MORE);
+			in = span_slice(in, 1, in.n);
+		}
+		assert_true(span_is(signin_server_id(s), rows[i].id));
+		signin_destroy(&s);
+		buf_finish(&out);
+	}
 }
 
 static void capabilities_after_sign_in(void **state)
@@ -488,6 +529,7 @@ int main(void)
 		cmocka_unit_test(login_quoted),
 		cmocka_unit_test(login_with_literals),
 		cmocka_unit_test(id_goes_first),
+		cmocka_unit_test(server_id),
 		cmocka_unit_test(capabilities_after_sign_in),
 		cmocka_unit_test(starttls_first),
 		cmocka_unit_test(starttls_stripped),
