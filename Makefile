@@ -23,7 +23,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 FUZZ_SECONDS ?= 10
 
-BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-dev libpcre2-dev libjansson-dev uthash-dev
+BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-dev libpcre2-dev libjansson-dev uthash-dev \
+	libcrypt-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
 	python3 python3-pytest python3-pyflakes dovecot-imapd isync
@@ -37,7 +38,7 @@ FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 # Asked only when a recipe first needs it: pkg-config itself may be among what is missing.
 LIBRARIES := libuv openssl libconfig libpcre2-8 jansson
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(LIBRARIES)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBRARIES)))$(PKG_LIBS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBRARIES)) -lcrypt)$(PKG_LIBS)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wimplicit-fallthrough -Wformat=2 \
 	-Wstrict-prototypes -Wundef -Wpointer-arith -Wvla

@@ -9,19 +9,22 @@ declare -A inside=(
 	[config]="base"
 	[imap]="base"
 	[route]="base config"
+	[auth]="base config imap"
 	[net]="base config"
 	[client]="base config imap net"
 	[backend]="base config imap net route"
-	[session]="base config imap net route client backend"
-	[worker]="base config imap net route client backend session"
-	[control]="base config imap net route client backend session worker"
-	[main]="base config imap net route client backend session worker control"
+	[session]="base config imap route auth net client backend"
+	[worker]="base config imap route auth net client backend session"
+	[control]="base config imap route auth net client backend session worker"
+	[main]="base config imap route auth net client backend session worker control"
 )
 
 # outside header: the places that may include it (a folder or one file)
 declare -A outside=(
 	[uv]="net worker control main"
-	[openssl]="net backend/proof.c"
+	[openssl]="net auth backend/proof.c"
+	[crypt]="auth"
+	[gssapi]="auth"
 	[libconfig]="config"
 	[pcre2]="route"
 	[uthash]="base client backend"
