@@ -1,5 +1,6 @@
 /*
- * Limits that count across workers: clients in all, clients of one address, sessions of one user.
+ * What counts across workers: clients in all, clients of one address, sessions of one user, and the
+ * failed sign-ins of an address and of a user.
  *
  * Shared by all workers; sharded by a keyed hash so that workers seldom meet in one lock. Addresses
  * count as /32 (IPv4) and /64 (IPv6); unix sockets are not counted by address. Memory is bounded by the
@@ -26,6 +27,19 @@ void guard_leave(struct guard *g, const char *address);
  * ignored, as it is by route/home. */
 enum fail guard_enter_user(struct guard *g, struct span user, unsigned max_sessions);
 void guard_leave_user(struct guard *g, struct span user);
+
+/* A sign-in that failed because of the user or the password. */
+struct guard_failure {
+	const char *address;        /* of the client */
+	struct span user, secret;   /* secret empty: the mechanism shows none */
+	uint64_t first_ms, most_ms; /* limits.auth_delay, limits.auth_delay_max */
+};
+
+/*
+ * Counts the failure, for the address and for the user (client/failures), and returns for how long the
+ * answer has to be held back, in ms: the longer of the two waits.
+ */
+uint64_t guard_failed(struct guard *g, const struct guard_failure *failure, uint64_t now_ms);
 
 /* Clients counted in now. */
 unsigned guard_clients(const struct guard *g);

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "client/failures.h"
 
 #define uthash_malloc(size) xmalloc(size)
 #include <uthash.h>
@@ -38,6 +39,7 @@ struct guard_shard {
 
 struct guard {
 	struct hash_key hash_key;
+	struct failures *failures;
 	_Atomic unsigned clients;
 	struct guard_shard shards[GUARD_SHARDS];
 };
@@ -46,6 +48,7 @@ struct guard *guard_create(void)
 {
 	struct guard *g = xcalloc(1, sizeof *g);
 	g->hash_key = hash_key_random();
+	g->failures = failures_create();
 	for (size_t i = 0; i < GUARD_SHARDS; i++) {
 		pthread_mutex_init(&g->shards[i].lock, NULL);
 	}
@@ -64,6 +67,7 @@ void guard_destroy(struct guard **g)
 		assert(old->shards[i].entries == NULL); /* whoever entered has left */
 		pthread_mutex_destroy(&old->shards[i].lock);
 	}
+	failures_destroy(&old->failures);
 	free(old);
 }
 
@@ -219,6 +223,21 @@ enum fail guard_enter_user(struct guard *g, struct span user, unsigned max_sessi
 void guard_leave_user(struct guard *g, struct span user)
 {
 	count_out(g, GUARD_USER, user);
+}
+
+uint64_t guard_failed(struct guard *g, const struct guard_failure *failure, uint64_t now_ms)
+{
+	uint8_t bytes[16];
+	struct span prefix = prefix_of(failure->address, bytes);
+	uint64_t digest = failures_digest(g->failures, failure->user, failure->secret);
+	uint64_t of_user = failures_add(g->failures, FAILURES_OF_USER, failure->user, digest,
+		now_ms, failure->first_ms, failure->most_ms);
+	if (prefix.n == 0) {
+		return of_user;
+	}
+	uint64_t of_address = failures_add(g->failures, FAILURES_OF_ADDRESS, prefix, digest, now_ms,
+		failure->first_ms, failure->most_ms);
+	return of_user > of_address ? of_user : of_address;
 }
 
 unsigned guard_clients(const struct guard *g)

@@ -163,6 +163,37 @@ static void test_many_entries(void **state)
 	}
 }
 
+static uint64_t fail_once(
+	struct guard *g, const char *address, const char *user, const char *secret)
+{
+	struct guard_failure failure = {
+		.address = address,
+		.user = span_str(user),
+		.secret = span_str(secret),
+		.first_ms = 10,
+		.most_ms = 1000,
+	};
+	return guard_failed(g, &failure, 1000);
+}
+
+/* The longer of the two waits; an IPv6 network of a customer is one address. */
+static void test_failures_of_addresses_and_users(void **state)
+{
+	struct guard *g = *state;
+	assert_int_equal(fail_once(g, "192.0.2.1", "a", "1"), 10);
+	assert_int_equal(fail_once(g, "192.0.2.1", "b", "1"), 20);
+	assert_int_equal(fail_once(g, "::ffff:192.0.2.1", "c", "1"), 40);
+	assert_int_equal(fail_once(g, "2001:db8::1", "c", "2"), 20);
+	assert_int_equal(fail_once(g, "2001:db8::2", "d", "1"), 20);
+	assert_int_equal(fail_once(g, "2001:db8:0:1::1", "e", "1"), 10);
+	/* The same password for the same user is no news, for the address neither. */
+	assert_int_equal(fail_once(g, "2001:db8:0:1::1", "e", "1"), 10);
+	assert_int_equal(fail_once(g, "192.0.2.9", "c", "1"), 20);
+	/* No address: only the user counts. */
+	assert_int_equal(fail_once(g, "", "f", "1"), 10);
+	assert_int_equal(fail_once(g, "", "g", "1"), 10);
+}
+
 /* Threads that come and go at the limits: never more inside than allowed. */
 enum { THREADS = 4, ROUNDS = 3000, MOST_CLIENTS = 3, MOST_SESSIONS = 2 };
 
@@ -230,6 +261,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_users_are_no_addresses, make, unmake),
 		cmocka_unit_test_setup_teardown(test_no_limit_counts, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_entries, make, unmake),
+		cmocka_unit_test_setup_teardown(test_failures_of_addresses_and_users, make, unmake),
 		cmocka_unit_test_setup_teardown(test_threads_at_the_limit, make, unmake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
