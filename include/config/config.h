@@ -86,8 +86,9 @@ struct config_pool {
 struct config_limits {
 	unsigned clients, clients_per_ip, sessions_per_user; /* 0: no limit */
 	uint64_t preauth_timeout, idle_timeout, connect_timeout, signin_timeout,
-		drain_timeout; /* ms */
-	uint64_t auth_delay;   /* ms; a refused credential is not answered earlier */
+		drain_timeout;   /* ms */
+	uint64_t auth_delay;     /* ms; a refused credential is not answered earlier */
+	uint64_t auth_delay_max; /* ms; nor, after several, than this; below auth_delay: as that */
 	size_t preauth_bytes, line;
 };
 

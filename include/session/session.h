@@ -39,6 +39,8 @@ struct session_host {
 	struct pool *pool;          /* private from here on */
 	struct list sessions;       /* every session of this worker */
 	struct wheel_timer drained; /* tells on_drained from the next turn */
+	struct wheel_timer refused; /* armed: a client was refused at the door not long ago */
+	unsigned refused_more;      /* since then, not told in the log */
 	bool is_draining;
 };
 

@@ -224,10 +224,10 @@ static const struct schema_key keys[] = {
 	RANGE("limits.signin_timeout", TIME, "60s", 1, DAY,
 		"time for a server to answer a sign-in", CONFIG(limits.signin_timeout)),
 	RANGE("limits.auth_delay", TIME, "2s", 0, DAY,
-		"a refused user or password is not answered earlier",
+		"a refused user or password is not answered earlier; doubled by each further one",
 		CONFIG(limits.auth_delay)),
 	RANGE("limits.auth_delay_max", TIME, "15s", 0, DAY,
-		"longest wait after several", LATER),
+		"longest wait after several", CONFIG(limits.auth_delay_max)),
 	RANGE("limits.drain_timeout", TIME, "30s", 0, DAY,
 		"time for sessions to end after SIGTERM", CONFIG(limits.drain_timeout)),
 

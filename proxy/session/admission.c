@@ -4,9 +4,10 @@
  * Happy path: session_admit; the user's home is another worker: the client is carried there and admitted
  * again; the route is found, a loan asked for; when it is ready the user's sessions are counted and the
  * session is linked.
- * Failure ways: no route or a wrong password are refused alike, in text and not before auth_delay has
- * passed, so that nobody learns which names exist; a server that cannot be reached or refuses for
- * other reasons is told at once; in all cases the client may try again on the same connection.
+ * Failure ways: no route or a wrong password are refused alike, in text and not before a delay that grows
+ * with each failure (client/failures), so that nobody learns which names exist or guesses fast; a server
+ * that cannot be reached or refuses for other reasons is told at once; in all cases the client may try
+ * again on the same connection.
  */
 #include "session_priv.h"
 
@@ -44,10 +45,10 @@ void session_forget_user(struct session *s)
 	}
 }
 
-static void note_refusal(struct session *s, enum fail why, const char *detail)
+static void note_refusal(struct session *s, enum fail why, const char *detail, uint64_t delay)
 {
 	counter_add(s->host->counters, COUNTER_SIGNINS_FAILED, 1);
-	session_log_refusal(s, why, detail);
+	session_log_refusal(s, why, detail, delay);
 }
 
 void session_refuse(struct session *s, struct span text)
@@ -61,23 +62,47 @@ void session_refuse(struct session *s, struct span text)
 	}
 }
 
-/* The same text at the same time, whether the user does not exist or the password is wrong. */
-static void refuse_credential(struct session *s, struct span text)
+/* Counts the failure. The credentials are where session_admit left them: with us, or with the client. */
+static uint64_t count_failure(const struct session *s)
+{
+	const struct config_limits *limits = &session_config(s)->limits;
+	const struct credentials *c = &s->credentials;
+	if (c->user.len == 0) {
+		c = client_credentials(s->client);
+	}
+	struct guard_failure failure = {
+		.address = s->peer.address,
+		.user = span_str(s->user),
+		.secret = secret_span(&c->password),
+		.first_ms = limits->auth_delay,
+		.most_ms = limits->auth_delay_max,
+	};
+	return guard_failed(s->host->guard, &failure, net_loop_now(s->host->loop));
+}
+
+void session_refuse_credential(struct session *s, enum fail why, struct span text)
 {
 	uint64_t waited = net_loop_now(s->host->loop) - s->asked_ms;
-	uint64_t delay = session_config(s)->limits.auth_delay;
-	if (waited >= delay) {
+	uint64_t delay = count_failure(s);
+	note_refusal(s, why, "", delay);
+	if (waited >= delay || s->host->is_draining) {
 		session_refuse(s, text);
 		return;
 	}
+	/*
+	 * What is kept meanwhile is the client's connection and this text: no loan, no password. The
+	 * stream is paused, so that whoever leaves instead of waiting counts for his address until the
+	 * time is over: clients_per_ip bounds how fast an address may guess.
+	 */
 	s->refusal = xmemdup0(text.p, text.n);
+	credentials_drop(&s->credentials);
 	net_loop_arm(s->host->loop, &s->timer, delay - waited);
 }
 
 static void refuse_with(struct session *s, enum fail why, const char *detail)
 {
 	const char *text = fail_client_text(why);
-	note_refusal(s, why, detail);
+	note_refusal(s, why, detail, 0);
 	session_refuse(s, span_str(text != NULL ? text : "[UNAVAILABLE] Server is not available"));
 }
 
@@ -185,8 +210,8 @@ void session_admit(struct session *s)
 	}
 	s->has_route = route_find(s->generation->routes, user, &s->route);
 	if (!s->has_route) {
-		note_refusal(s, FAIL_NO_ROUTE, "");
-		refuse_credential(s, span_str(fail_client_text(FAIL_NO_ROUTE)));
+		session_refuse_credential(
+			s, FAIL_NO_ROUTE, span_str(fail_client_text(FAIL_NO_ROUTE)));
 		return;
 	}
 	credentials_move(&s->credentials, credentials);
@@ -203,11 +228,11 @@ static void on_ready(void *owner)
 static void on_refused(void *owner, struct span text, bool is_wrong_credential)
 {
 	struct session *s = owner;
-	note_refusal(s, is_wrong_credential ? FAIL_AUTH : FAIL_SERVER_REFUSED, "");
 	/* The text lives in the loan's dialogue, which ends after this call. */
 	if (is_wrong_credential) {
-		refuse_credential(s, text);
+		session_refuse_credential(s, FAIL_AUTH, text);
 	} else {
+		note_refusal(s, FAIL_SERVER_REFUSED, "", 0);
 		session_refuse(s, text);
 	}
 	loan_cancel(&s->loan);

@@ -44,7 +44,9 @@ static void on_refused(void *owner, struct span text, bool is_wrong_credential)
 {
 	struct session *s = owner;
 	(void)text; /* written for a sign-in, and this client is signed in */
-	session_log_refusal(s, is_wrong_credential ? FAIL_AUTH : FAIL_SERVER_REFUSED, "attach");
+	/* Not FAIL_AUTH: nobody has guessed, and the address must not be banned for it. */
+	session_log_refusal(
+		s, is_wrong_credential ? FAIL_SIGNED_OUT : FAIL_SERVER_REFUSED, "attach", 0);
 	loan_cancel(&s->loan);
 	if (is_wrong_credential) {
 		/* The password was changed or the user locked: what was proved is no longer true. */
@@ -58,7 +60,7 @@ static void on_failed(void *owner, enum fail why, const char *detail)
 {
 	struct session *s = owner;
 	const char *text = fail_client_text(why);
-	session_log_refusal(s, why, detail);
+	session_log_refusal(s, why, detail, 0);
 	loan_cancel(&s->loan);
 	refuse_command(s, text != NULL ? text : fail_client_text(FAIL_CONNECT));
 }

@@ -4,7 +4,6 @@
 #include "session_priv.h"
 
 #include <assert.h>
-
 /* When sessions end now: goodbyes leave at the end of this turn, and nobody is waited for longer. */
 enum { SESSION_STOP_LINGER_MS = 100 };
 
@@ -45,6 +44,8 @@ void session_host_init(struct session_host *h)
 	pool_on_empty(h->pool, on_pool_empty, h);
 	pool_on_scarce(h->pool, h->on_scarce, h->owner);
 	wheel_timer_init(&h->drained, on_drained_due, h);
+	wheel_timer_init(&h->refused, session_log_turned_away_more, h);
+	h->refused_more = 0;
 }
 
 void session_host_renew(struct session_host *h, struct generation *g)
@@ -68,7 +69,12 @@ static void drain_session(struct session *s)
 			session_end(s, FAIL_SHUTDOWN, "");
 		}
 		break;
-	case CLIENT_WAITING:  /* ends with its answer */
+	case CLIENT_WAITING: /* ends with its answer; one that is held back is given now */
+		if (s->refusal != NULL) {
+			net_loop_disarm(s->host->loop, &s->timer);
+			session_refuse(s, span_str(s->refusal));
+		}
+		break;
 	case CLIENT_MOVING:   /* the other worker drops the parcel */
 	case CLIENT_DRAINING: /* has been told */
 	case CLIENT_CLOSING:
@@ -113,6 +119,8 @@ void session_host_finish(struct session_host *h)
 {
 	assert(h->sessions.len == 0);
 	net_loop_disarm(h->loop, &h->drained);
+	session_log_turned_away_more(h);
+	net_loop_disarm(h->loop, &h->refused);
 	pool_destroy(&h->pool);
 	generation_unref(&h->generation);
 }

@@ -5,6 +5,10 @@
  */
 #include "session_priv.h"
 
+/* A line for one refused client, then one for all that follow within this time: whoever is refused comes
+ * again at once, and must not fill a disk. */
+enum { REFUSED_QUIET_MS = 10000 };
+
 static void add_client(struct log_line *line, const struct session *s)
 {
 	log_str(line, "session", s->id);
@@ -42,20 +46,61 @@ void session_log_signin(const struct session *s)
 	log_end(&line);
 }
 
-void session_log_refusal(const struct session *s, enum fail why, const char *detail)
+/*
+ * Programs such as fail2ban read this line: session, client and reason stand first and in this order, so
+ * that a user name, which comes from a stranger, can look like none of them.
+ */
+void session_log_refusal(
+	const struct session *s, enum fail why, const char *detail, uint64_t delay_ms)
 {
 	struct log_line line;
 	bool is_server_fault = fail_side(why) == FAIL_SIDE_SERVER;
 	log_begin(&line, is_server_fault ? LOG_WARN : LOG_INFO, "sign-in failed");
-	add_client(&line, s);
+	log_str(&line, "session", s->id);
+	log_str(&line, "client", s->peer.address);
+	log_str(&line, "reason", fail_name(why));
+	log_str(&line, "listener", session_config(s)->listeners[s->listener].text);
 	add_user(&line, s);
 	log_str(&line, "mechanism", mechanism_name(s->mechanism));
-	log_str(&line, "reason", fail_name(why));
 	if (detail[0] != '\0') {
 		log_str(&line, "detail", detail);
 	}
+	if (delay_ms > 0) {
+		log_number(&line, "delay_ms", (int64_t)delay_ms);
+	}
 	log_number(&line, "ms", since(s, s->asked_ms));
 	log_end(&line);
+}
+
+void session_log_turned_away(struct session_host *h, enum fail why, const char *address)
+{
+	struct log_line line;
+	bool is_news = !wheel_is_armed(&h->refused);
+	log_begin(&line, is_news ? LOG_WARN : LOG_DEBUG, "client refused");
+	log_str(&line, "client", address);
+	log_str(&line, "reason", fail_name(why));
+	log_end(&line);
+	if (is_news) {
+		net_loop_arm(h->loop, &h->refused, REFUSED_QUIET_MS);
+	} else {
+		h->refused_more++;
+	}
+}
+
+void session_log_turned_away_more(void *owner)
+{
+	struct session_host *h = owner;
+	if (h->refused_more == 0) {
+		return;
+	}
+	struct log_line line;
+	log_begin(&line, LOG_WARN, "more clients refused");
+	log_number(&line, "clients", h->refused_more);
+	log_number(&line, "worker", h->worker);
+	log_end(&line);
+	h->refused_more = 0;
+	net_loop_arm(
+		h->loop, &h->refused, REFUSED_QUIET_MS); /* while it goes on: a line a period */
 }
 
 void session_log_end(const struct session *s, enum fail why, const char *detail,

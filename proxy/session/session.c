@@ -134,7 +134,7 @@ void session_accept(struct session_host *h, int fd, size_t listener)
 		guard_enter(h->guard, peer.address, limits->clients, limits->clients_per_ip);
 	if (why != FAIL_NONE) {
 		counter_add(h->counters, COUNTER_CLIENTS_REFUSED, 1);
-		log_say(LOG_WARN, "client refused", "%s %s", fail_name(why), peer.address);
+		session_log_turned_away(h, why, peer.address);
 		client_say_bye(s->client, why);
 		s->is_ended = true;
 		client_close(s->client, CLIENT_LINGER_MS);

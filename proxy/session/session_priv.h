@@ -77,6 +77,13 @@ extern const struct client_events session_client_events;
 /* admission.c: from credentials to linked. */
 void session_admit(struct session *s);
 void session_refuse(struct session *s, struct span text); /* now; the client may try again */
+
+/*
+ * The one way to refuse a user or a password (no route, wrong, not proved to the proxy itself): counts the
+ * failure against address and user, logs the line that fail2ban reads, and answers with the text when
+ * the delay is over. In WAITING, with s->user set.
+ */
+void session_refuse_credential(struct session *s, enum fail why, struct span text);
 void session_forget_user(struct session *s);
 void session_on_movable(void *owner);
 
@@ -99,7 +106,10 @@ bool session_can_end_now(const struct session *s); /* draining: nothing would be
 
 /* report.c: the log lines. */
 void session_log_signin(const struct session *s);
-void session_log_refusal(const struct session *s, enum fail why, const char *detail);
+void session_log_refusal(
+	const struct session *s, enum fail why, const char *detail, uint64_t delay_ms);
+void session_log_turned_away(struct session_host *h, enum fail why, const char *address);
+void session_log_turned_away_more(void *owner); /* the timer of it */
 void session_log_end(const struct session *s, enum fail why, const char *detail,
 	const char *not_parked, bool had_server);
 

@@ -46,7 +46,7 @@ def test_check_shows_every_error_with_file_line_and_key(tmp_path):
     ('log = { level = "loud"; };', ("loud",)),
     ('workers = "four";', ("workers",)),
     ('pool = { idle_timeout = "5 parsecs"; };', ("idle_timeout", "duration")),
-    ('limits = { auth_delay_max = 3; };', ("not supported yet",)),
+    ('limits = { auth_delay_max = "2d"; };', ("auth_delay_max",)),
 ])
 def test_check_refuses(tmp_path, extra, words):
     key = extra.split(" ", 1)[0]

@@ -123,8 +123,6 @@ static void test_out_of_bounds(void **state)
 static void test_later_work_is_refused(void **state)
 {
 	(void)state;
-	expect("limits = { auth_delay_max = 3; };", 3,
-		"limits.auth_delay_max: not supported yet; leave it at its default, 15s");
 	expect("admin = { http = \"127.0.0.1:1\"; };", 3,
 		"admin.http: not supported yet; leave it at its default, 127.0.0.1:9143");
 	expect("tls = { client_auth = \"require\"; };", 3,
@@ -137,8 +135,6 @@ static void test_later_work_is_taken_when_off(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"limits = { auth_delay = \"2s\"; auth_delay_max = 15; };",
-		"limits = { auth_delay = 0; auth_delay_max = 0; };",
 		"admin = { socket = \"/run/imapmux/admin.sock\"; http = \"127.0.0.1:9143\"; };",
 		"admin = { socket = \"\"; http = \"\"; };",
 		"tls = { client_auth = \"none\"; client_ca = \"\"; };",

@@ -63,6 +63,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->limits.connect_timeout, 5000);
 	assert_int_equal(c->limits.signin_timeout, 60000);
 	assert_int_equal(c->limits.auth_delay, 2000);
+	assert_int_equal(c->limits.auth_delay_max, 15000);
 	assert_int_equal(c->limits.drain_timeout, 30000);
 	assert_int_equal(c->hide_count, 0);
 	assert_string_equal(c->admin_socket, "/run/imapmux/admin.sock");
@@ -115,7 +116,7 @@ static const char full[] =
 	"limits = { clients = 1; clients_per_ip = 2; sessions_per_user = 3; preauth_timeout = "
 	"\"4s\";\n"
 	"  preauth_bytes = \"5k\"; line = 6000; idle_timeout = \"7m\"; connect_timeout = \"8s\";\n"
-	"  signin_timeout = \"9s\"; auth_delay = \"250ms\"; auth_delay_max = \"15s\"; "
+	"  signin_timeout = \"9s\"; auth_delay = \"250ms\"; auth_delay_max = \"4s\"; "
 	"drain_timeout = "
 	"0; };\n"
 	"capabilities = { hide = ( \"Notify\", \"auth=plain\" ); };\n"
@@ -204,6 +205,7 @@ static void test_full_numbers(void **state)
 	assert_int_equal(c->limits.connect_timeout, 8000);
 	assert_int_equal(c->limits.signin_timeout, 9000);
 	assert_int_equal(c->limits.auth_delay, 250);
+	assert_int_equal(c->limits.auth_delay_max, 4000);
 	assert_int_equal(c->limits.drain_timeout, 0);
 	assert_int_equal(c->hide_count, 2);
 	assert_string_equal(c->hide[0], "NOTIFY");
