@@ -8,6 +8,7 @@
  *	HANDSHAKE -> PREAUTH -> WAITING -> LINKED (-> DRAINING) -> CLOSING
  *	    ^          | ^         |
  *	    '-STARTTLS-' '-refused-'-> MOVING -> CLOSING here, WAITING on the home worker
+ *	                  challenged
  */
 #ifndef IMAPMUX_CLIENT_CLIENT_H
 #define IMAPMUX_CLIENT_CLIENT_H
@@ -21,17 +22,25 @@ struct client_parcel;
 
 enum client_state {
 	CLIENT_HANDSHAKE, /* TLS is being set up (a plain one passes through) */
-	CLIENT_PREAUTH,   /* dialogue until the credentials are complete */
-	CLIENT_WAITING,   /* credentials handed up, not answered; nothing is read */
-	CLIENT_MOVING,    /* about to be carried to another worker */
-	CLIENT_LINKED,    /* signed in: bytes go up */
-	CLIENT_DRAINING,  /* as LINKED, but to be ended at the next quiet moment */
-	CLIENT_CLOSING,   /* output is being flushed; on_closed follows */
+	CLIENT_PREAUTH, /* dialogue until the credentials are complete, and while one is challenged */
+	CLIENT_WAITING,  /* credentials handed up, not answered; nothing is read */
+	CLIENT_MOVING,   /* about to be carried to another worker */
+	CLIENT_LINKED,   /* signed in: bytes go up */
+	CLIENT_DRAINING, /* as LINKED, but to be ended at the next quiet moment */
+	CLIENT_CLOSING,  /* output is being flushed; on_closed follows */
 	CLIENT_STATE_COUNT
 };
 
 struct client_events {
+	/* Asked, not told: what this client may sign in with, now that its stream is open, and again when
+	 * STARTTLS has made it secure. A mask of MECHANISM_BIT. */
+	unsigned (*mechanisms)(void *owner);
 	void (*on_credentials)(void *owner); /* in WAITING: client_credentials() is complete */
+	/* After client_challenge; in WAITING: the client's line, base64. Valid during the call. */
+	void (*on_response)(void *owner, struct span line);
+	/* After client_challenge; in PREAUTH: the exchange has ended without an answer, and the client has
+	 * been told. Whatever judges the sign-in is to be stopped. */
+	void (*on_cancelled)(void *owner);
 	void (*on_movable)(void *owner); /* after client_begin_move: client_take may be called */
 	size_t (*on_data)(void *owner, struct span in); /* LINKED; as in net/stream.h */
 	void (*on_drained)(void *owner);                /* LINKED; as in net/stream.h */
@@ -60,7 +69,16 @@ struct client *client_create(struct net_loop *loop, int fd, const struct client_
 /* In WAITING. The credentials may be moved out once; the answer is one of accept and refuse. */
 struct credentials *client_credentials(struct client *c);
 void client_accept(struct client *c, struct span capabilities, const char *text);
+
+/* In WAITING; or in PREAUTH while the client owes the answer to a challenge: it is told when that comes,
+ * and on_response and on_cancelled do not follow any more. */
 void client_refuse(struct client *c, struct span text);
+
+/*
+ * In WAITING: asks the client for another line of the exchange (base64, may be empty); on_response or
+ * on_cancelled follows, or on_gone. False: it was asked too often, and must be refused.
+ */
+bool client_challenge(struct client *c, struct span challenge) __attribute__((warn_unused_result));
 
 /* In WAITING: gets ready to be carried; on_movable follows when the peer has read what it was sent, or
  * on_gone after preauth_timeout. client_take then ends this client

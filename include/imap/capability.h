@@ -8,6 +8,7 @@
 #define IMAPMUX_IMAP_CAPABILITY_H
 
 #include "base/buf.h"
+#include "imap/credentials.h"
 
 /*
  * What the operator hides besides what the proxy must hide; words in any case. IMAP4rev1 and
@@ -21,8 +22,8 @@ struct capability_policy {
 
 /* What can work on this connection before sign-in. */
 struct capability_preauth {
-	bool can_starttls; /* TLS is configured and not yet active */
-	bool can_sign_in;  /* false: LOGINDISABLED and no AUTH= */
+	bool can_starttls;   /* TLS is configured and not yet active */
+	unsigned mechanisms; /* AUTH= for each; without the LOGIN command LOGINDISABLED */
 };
 
 /* A list from a server with more words or bytes than this is cut: no server sends so many. */

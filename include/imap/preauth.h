@@ -7,6 +7,8 @@
  * bounded by the policy; running into a bound is PREAUTH_FAILED with a code.
  *
  *	greet -> feed -> PREAUTH_SIGN_IN -> (server asked) -> accept, or refuse -> feed ...
+ *	                                   -> challenge -> feed -> PREAUTH_RESPONSE -> ...
+ *	                                                           PREAUTH_CANCELLED -> feed ...
  *	                 PREAUTH_STARTTLS -> (handshake) -> tls_active -> feed ...
  */
 #ifndef IMAPMUX_IMAP_PREAUTH_H
@@ -21,9 +23,10 @@ struct preauth;
 
 struct preauth_policy {
 	struct capability_policy capabilities; /* must outlive the object */
-	bool can_starttls; /* the listener offers STARTTLS and TLS is not active */
-	bool can_sign_in;  /* TLS is active, or the listener takes credentials in clear */
-	size_t max_line;   /* limits.line */
+	bool can_starttls;   /* the listener offers STARTTLS and TLS is not active */
+	bool can_sign_in;    /* TLS is active, or the listener takes credentials in clear */
+	unsigned mechanisms; /* of MECHANISM_BIT: what is taken, and shown as AUTH= */
+	size_t max_line;     /* limits.line */
 	size_t max_bytes; /* limits.preauth_bytes: all input before the sign-in, per attempt series */
 };
 
@@ -34,6 +37,9 @@ enum preauth_verdict {
 	PREAUTH_MORE,     /* all input is consumed; give more */
 	PREAUTH_STARTTLS, /* send out, then begin TLS; whatever is left of the input must be dropped */
 	PREAUTH_SIGN_IN, /* preauth_credentials() is complete; the rest of the input is not consumed */
+	PREAUTH_RESPONSE, /* preauth_response() answers the challenge; the same */
+	PREAUTH_CANCELLED, /* instead of answering the challenge the client has ended the exchange, or what
+			      it sent is none. It has been told; feed the rest of the input */
 	PREAUTH_LOGOUT, /* BYE and OK are in out: send and close */
 	PREAUTH_FAILED, /* BYE (if any) is in out: send and close; preauth_failure() tells why */
 };
@@ -55,15 +61,33 @@ void preauth_greet(struct preauth *p, struct buf *out);
  * must come before the next feed. */
 enum preauth_verdict preauth_feed(struct preauth *p, struct span *in, struct buf *out);
 
-/* TLS is active now: forgets all that came before it (law 5), and takes credentials from now on. */
-void preauth_tls_active(struct preauth *p);
+/* TLS is active now: forgets all that came before it (law 5), and takes these from now on. */
+void preauth_tls_active(struct preauth *p, unsigned mechanisms);
 
 /*
  * After PREAUTH_SIGN_IN: what the client sent. May be moved out by credentials_move; what is still
- * there is wiped by accept and refuse. Neither name nor password is empty, and all is within
- * CREDENTIALS_MAX: others were refused here, with the words of a wrong password.
+ * there is wiped by accept and refuse. Where a mechanism has a name or a password, neither is empty, and
+ * what is for a server is within CREDENTIALS_MAX: others were refused here, with the words of a wrong
+ * password.
  */
 struct credentials *preauth_credentials(struct preauth *p);
+
+/* Challenges of one exchange: SCRAM has two, GSSAPI a few. */
+#define SASL_STEPS_MAX 10
+
+/*
+ * After PREAUTH_SIGN_IN or PREAUTH_RESPONSE: asks the client for another line. challenge is base64 of
+ * SASL_LINE_MAX bytes at most, may be empty, and needs as much room. False: SASL_STEPS_MAX were asked, nothing is appended; refuse.
+ */
+bool preauth_challenge(struct preauth *p, struct span challenge, struct buf *out)
+	__attribute__((warn_unused_result));
+
+/* After PREAUTH_RESPONSE: the line, base64, of SASL_LINE_MAX bytes at most and perhaps empty. Wiped by
+ * the next call of challenge, accept or refuse. */
+struct span preauth_response(const struct preauth *p);
+
+/* True while the client owes a line: between challenge and PREAUTH_RESPONSE or PREAUTH_CANCELLED. */
+bool preauth_is_exchanging(const struct preauth *p);
 
 /* The tag of the command at hand: valid until the next feed. Empty: none. */
 struct span preauth_tag(const struct preauth *p);
@@ -76,7 +100,10 @@ struct span preauth_tag(const struct preauth *p);
  */
 void preauth_accept(struct preauth *p, struct span capabilities, const char *text, struct buf *out);
 
-/* Appends the tagged NO with the text ("[CODE] words", printable); the client may try again. */
+/*
+ * Appends the tagged NO with the text ("[CODE] words", printable); the client may try again. While the
+ * client owes a line it is said when the line has come, which would be taken for a command else.
+ */
 void preauth_refuse(struct preauth *p, struct span text, struct buf *out);
 
 /* Why it ended; FAIL_NONE: it has not. */

@@ -1,6 +1,7 @@
 /*
  * Happy path: create, on_open, greet, on_data feeds imap/preauth until PREAUTH_SIGN_IN, on_credentials,
  * client_accept, from then on bytes go up untouched.
+ * Between on_credentials and the answer there may be an exchange: client_challenge, on_response, and again.
  * Failure ways: end of stream or error in any state, bounds of the dialogue, time-out before sign-in:
  * all end in on_gone, once, and the owner closes.
  */
@@ -12,10 +13,11 @@
 
 #include "base/alloc.h"
 #include "base/sm.h"
+#include "imap/sasl.h"
 
 /* Replies of one feed: a CAPABILITY line for each of many pipelined commands. */
 enum { CLIENT_REPLY_MAX = 262144 };
-_Static_assert(CLIENT_REPLY_MAX >= PREAUTH_ROOM, "every single reply fits");
+_Static_assert(CLIENT_REPLY_MAX >= PREAUTH_ROOM + 2 * SASL_LINE_MAX, "every single reply fits");
 
 struct client {
 	int state;
@@ -98,6 +100,7 @@ static struct preauth *make_preauth(const struct client *c)
 		.capabilities = c->options.capabilities,
 		.can_starttls = can_starttls,
 		.can_sign_in = stream_is_tls(c->stream) || c->options.may_sign_in_clear,
+		.mechanisms = c->events->mechanisms(c->owner),
 		.max_line = c->options.limits->line,
 		.max_bytes = c->options.limits->preauth_bytes,
 	});
@@ -116,7 +119,7 @@ static void on_open(void *owner)
 	move(c, CLIENT_PREAUTH);
 	if (c->preauth != NULL) {
 		/* STARTTLS: no second greeting (RFC 9051 section 6.2.1). */
-		preauth_tls_active(c->preauth);
+		preauth_tls_active(c->preauth, c->events->mechanisms(c->owner));
 		stream_resume(c->stream);
 		return;
 	}
@@ -138,6 +141,14 @@ static void begin_starttls(struct client *c, size_t left_over)
 	move(c, CLIENT_HANDSHAKE);
 }
 
+/* The client has said all that its sign-in needs for now. */
+static void begin_to_wait(struct client *c)
+{
+	net_loop_disarm(c->loop, &c->timer);
+	stream_pause(c->stream);
+	move(c, CLIENT_WAITING);
+}
+
 static size_t feed_preauth(struct client *c, struct span in)
 {
 	size_t given = in.n;
@@ -157,10 +168,18 @@ static size_t feed_preauth(struct client *c, struct span in)
 		begin_starttls(c, in.n);
 		return given;
 	case PREAUTH_SIGN_IN:
-		net_loop_disarm(c->loop, &c->timer);
-		stream_pause(c->stream);
-		move(c, CLIENT_WAITING);
+		begin_to_wait(c);
 		c->events->on_credentials(c->owner);
+		break;
+	case PREAUTH_RESPONSE:
+		begin_to_wait(c);
+		c->events->on_response(c->owner, preauth_response(c->preauth));
+		break;
+	case PREAUTH_CANCELLED:
+		c->events->on_cancelled(c->owner);
+		if (c->state == CLIENT_PREAUTH) {
+			stream_resume(c->stream); /* for what stands behind it */
+		}
 		break;
 	case PREAUTH_LOGOUT:
 		tell_gone(c, FAIL_LOGOUT, "");
@@ -278,16 +297,40 @@ void client_accept(struct client *c, struct span capabilities, const char *text)
 	stream_resume(c->stream);
 }
 
+/* The client is to speak again. */
+static void speak_on(struct client *c, struct buf *out)
+{
+	write_out(c, out);
+	move(c, CLIENT_PREAUTH);
+	arm_preauth_timeout(c);
+	stream_resume(c->stream);
+}
+
 void client_refuse(struct client *c, struct span text)
+{
+	struct buf out;
+	buf_init(&out, CLIENT_REPLY_MAX);
+	if (c->state == CLIENT_PREAUTH) {
+		assert(preauth_is_exchanging(c->preauth));
+		preauth_refuse(c->preauth, text, &out);
+		assert(buf_len(&out) == 0);
+		return;
+	}
+	assert(c->state == CLIENT_WAITING);
+	preauth_refuse(c->preauth, text, &out);
+	speak_on(c, &out);
+}
+
+bool client_challenge(struct client *c, struct span challenge)
 {
 	assert(c->state == CLIENT_WAITING);
 	struct buf out;
 	buf_init(&out, CLIENT_REPLY_MAX);
-	preauth_refuse(c->preauth, text, &out);
-	write_out(c, &out);
-	move(c, CLIENT_PREAUTH);
-	arm_preauth_timeout(c);
-	stream_resume(c->stream);
+	if (!preauth_challenge(c->preauth, challenge, &out)) {
+		return false;
+	}
+	speak_on(c, &out);
+	return true;
 }
 
 void client_begin_move(struct client *c)

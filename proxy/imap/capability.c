@@ -1,6 +1,7 @@
 #include "imap/capability.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 /* What the proxy does itself, whatever the server has; said in both lists, and only once. */
 static const char *const own_words[] = {"LITERAL+", "SASL-IR", "ID"};
@@ -88,6 +89,23 @@ static bool write_own(struct buf *out, const struct capability_policy *policy, b
 	return !policy->tells_reuse || write_word(out, policy, span_str("XIMAPPROXY"), is_first);
 }
 
+static bool write_mechanisms(struct buf *out, const struct capability_policy *policy,
+	unsigned mechanisms, bool *is_first)
+{
+	for (int m = 0; m < MECHANISM_COUNT; m++) {
+		const char *word = mechanism_word((enum mechanism)m);
+		if (word == NULL || (mechanisms & MECHANISM_BIT(m)) == 0) {
+			continue;
+		}
+		char text[MECHANISM_WORD_MAX + sizeof("AUTH=")];
+		snprintf(text, sizeof(text), "AUTH=%s", word);
+		if (!write_word(out, policy, span_str(text), is_first)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool capability_write_preauth(
 	struct buf *out, const struct capability_policy *policy, struct capability_preauth now)
 {
@@ -99,11 +117,11 @@ bool capability_write_preauth(
 	if (now.can_starttls && !write_word(out, policy, span_str("STARTTLS"), &is_first)) {
 		return false;
 	}
-	if (!now.can_sign_in) {
-		return write_word(out, policy, span_str("LOGINDISABLED"), &is_first);
+	bool can_login = (now.mechanisms & MECHANISM_BIT(MECHANISM_LOGIN_COMMAND)) != 0;
+	if (!can_login && !write_word(out, policy, span_str("LOGINDISABLED"), &is_first)) {
+		return false;
 	}
-	return write_word(out, policy, span_str("AUTH=PLAIN"), &is_first) &&
-	       write_word(out, policy, span_str("AUTH=LOGIN"), &is_first);
+	return write_mechanisms(out, policy, now.mechanisms, &is_first);
 }
 
 /* The next word; false at the end of the list. */

@@ -9,31 +9,38 @@
 
 /*
  *	            AUTHENTICATE
- *	   COMMAND -------------> PLAIN, USER -> PASSWORD     (a SASL line each; an error leads back)
+ *	   COMMAND -------------> MESSAGE, USER -> PASSWORD   (a SASL line each; an error leads back)
  *	    |  ^ \________________   |                 |
  *	    |  |       LOGIN      \  |                 |
  *	    |  | refuse            v v                 |
  *	    |  +----------------- SIGN_IN <------------+
+ *	    |  |                   |   ^
+ *	    |  |         challenge v   | line
+ *	    |  +----------------- EXCHANGE
  *	    |  | tls_active
  *	    |  +----------------- STARTTLS               every state -> ENDED
  *	    +-------------------> ENDED
  */
 static const struct sm_state states[] = {
 	[PREAUTH_STATE_COMMAND] = {"command",
-		SM_TO(PREAUTH_STATE_PLAIN) | SM_TO(PREAUTH_STATE_USER) |
+		SM_TO(PREAUTH_STATE_MESSAGE) | SM_TO(PREAUTH_STATE_USER) |
 			SM_TO(PREAUTH_STATE_PASSWORD) | SM_TO(PREAUTH_STATE_SIGN_IN) |
 			SM_TO(PREAUTH_STATE_STARTTLS) | SM_TO(PREAUTH_STATE_ENDED)},
-	[PREAUTH_STATE_PLAIN] = {"plain", SM_TO(PREAUTH_STATE_COMMAND) |
-						  SM_TO(PREAUTH_STATE_SIGN_IN) |
-						  SM_TO(PREAUTH_STATE_ENDED)},
+	[PREAUTH_STATE_MESSAGE] = {"message", SM_TO(PREAUTH_STATE_COMMAND) |
+						      SM_TO(PREAUTH_STATE_SIGN_IN) |
+						      SM_TO(PREAUTH_STATE_ENDED)},
 	[PREAUTH_STATE_USER] = {"user", SM_TO(PREAUTH_STATE_COMMAND) |
 						SM_TO(PREAUTH_STATE_PASSWORD) |
 						SM_TO(PREAUTH_STATE_ENDED)},
 	[PREAUTH_STATE_PASSWORD] = {"password", SM_TO(PREAUTH_STATE_COMMAND) |
 							SM_TO(PREAUTH_STATE_SIGN_IN) |
 							SM_TO(PREAUTH_STATE_ENDED)},
-	[PREAUTH_STATE_SIGN_IN] = {"sign-in",
-		SM_TO(PREAUTH_STATE_COMMAND) | SM_TO(PREAUTH_STATE_ENDED)},
+	[PREAUTH_STATE_EXCHANGE] = {"exchange", SM_TO(PREAUTH_STATE_COMMAND) |
+							SM_TO(PREAUTH_STATE_SIGN_IN) |
+							SM_TO(PREAUTH_STATE_ENDED)},
+	[PREAUTH_STATE_SIGN_IN] = {"sign-in", SM_TO(PREAUTH_STATE_COMMAND) |
+						      SM_TO(PREAUTH_STATE_EXCHANGE) |
+						      SM_TO(PREAUTH_STATE_ENDED)},
 	[PREAUTH_STATE_STARTTLS] = {"starttls",
 		SM_TO(PREAUTH_STATE_COMMAND) | SM_TO(PREAUTH_STATE_ENDED)},
 	[PREAUTH_STATE_ENDED] = {"ended", 0},
@@ -57,7 +64,9 @@ void preauth_say(struct preauth *p, struct buf *out, const char *text)
 void preauth_say_capabilities(struct preauth *p, struct buf *out)
 {
 	struct capability_preauth now = {
-		.can_starttls = p->policy.can_starttls, .can_sign_in = p->policy.can_sign_in};
+		.can_starttls = p->policy.can_starttls,
+		.mechanisms = p->policy.can_sign_in ? p->policy.mechanisms : 0,
+	};
 	if (!capability_write_preauth(out, &p->policy.capabilities, now)) {
 		p->failure = FAIL_SLOW_READER;
 	}
@@ -89,8 +98,7 @@ static enum preauth_verdict end(struct preauth *p, enum fail why, struct buf *ou
 
 void preauth_move(struct preauth *p, enum preauth_state next)
 {
-	bool is_sasl = next == PREAUTH_STATE_PLAIN || next == PREAUTH_STATE_USER ||
-		       next == PREAUTH_STATE_PASSWORD;
+	bool is_sasl = next >= PREAUTH_STATE_MESSAGE && next <= PREAUTH_STATE_EXCHANGE;
 	if (is_sasl) {
 		command_reader_next_line(&p->reader, SASL_LINE_MAX);
 	} else {
@@ -241,7 +249,7 @@ static enum preauth_verdict run(struct preauth *p, struct span *in, struct buf *
 
 enum preauth_verdict preauth_feed(struct preauth *p, struct span *in, struct buf *out)
 {
-	assert(p->state <= PREAUTH_STATE_PASSWORD);
+	assert(p->state <= PREAUTH_STATE_EXCHANGE);
 	assert(p->seen <= p->policy.max_bytes);
 	struct span allowed = *in;
 	if (allowed.n > p->policy.max_bytes - p->seen) {
@@ -278,6 +286,8 @@ void preauth_destroy(struct preauth **p)
 	if (*p != NULL) {
 		command_reader_finish(&(*p)->reader);
 		credentials_drop(&(*p)->credentials);
+		secret_drop(&(*p)->response);
+		free((*p)->late_refusal);
 		free(*p);
 		*p = NULL;
 	}
@@ -291,7 +301,7 @@ void preauth_greet(struct preauth *p, struct buf *out)
 	preauth_say(p, out, "] imapmux ready\r\n");
 }
 
-void preauth_tls_active(struct preauth *p)
+void preauth_tls_active(struct preauth *p, unsigned mechanisms)
 {
 	assert(p->state == PREAUTH_STATE_STARTTLS);
 	/* Whoever wrote before the handshake need not be who writes now (S1). */
@@ -299,6 +309,7 @@ void preauth_tls_active(struct preauth *p)
 	credentials_drop(&p->credentials);
 	p->policy.can_starttls = false;
 	p->policy.can_sign_in = true;
+	p->policy.mechanisms = mechanisms;
 	p->is_first = true;
 	p->has_asked = false;
 	p->tag_len = 0;
@@ -312,39 +323,6 @@ struct credentials *preauth_credentials(struct preauth *p)
 struct span preauth_tag(const struct preauth *p)
 {
 	return span_of(p->tag, p->tag_len);
-}
-
-void preauth_accept(struct preauth *p, struct span capabilities, const char *text, struct buf *out)
-{
-	assert(p->state == PREAUTH_STATE_SIGN_IN);
-	assert(p->tag_len > 0);
-	bool is_written = true;
-	/* A reply has one response code (RFC 9051 section 7.1): the text's own comes first. */
-	if (p->has_asked || text[0] == '[') {
-		is_written = buf_add_str(out, "* CAPABILITY ") && buf_add(out, capabilities) &&
-			     buf_add_str(out, "\r\n") && buf_add(out, preauth_tag(p)) &&
-			     buf_add_str(out, " OK ");
-	} else {
-		is_written = buf_add(out, preauth_tag(p)) && buf_add_str(out, " OK [CAPABILITY ") &&
-			     buf_add(out, capabilities) && buf_add_str(out, "] ");
-	}
-	if (!is_written || !buf_add_str(out, text) || !buf_add_str(out, "\r\n")) {
-		p->failure = FAIL_SLOW_READER;
-	}
-	credentials_drop(&p->credentials);
-	preauth_move(p, PREAUTH_STATE_ENDED);
-}
-
-void preauth_refuse(struct preauth *p, struct span text, struct buf *out)
-{
-	assert(p->state == PREAUTH_STATE_SIGN_IN);
-	assert(p->tag_len > 0);
-	if (!buf_add(out, preauth_tag(p)) || !buf_add_str(out, " NO ") || !buf_add(out, text) ||
-		!buf_add_str(out, "\r\n")) {
-		p->failure = FAIL_SLOW_READER;
-	}
-	credentials_drop(&p->credentials);
-	preauth_move(p, PREAUTH_STATE_COMMAND);
 }
 
 enum fail preauth_failure(const struct preauth *p)

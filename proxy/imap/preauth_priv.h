@@ -1,5 +1,6 @@
 /*
- * What preauth.c (reading, states) and preauth_command.c (the commands) share.
+ * What preauth.c (reading, states), preauth_command.c (the commands) and preauth_exchange.c (from
+ * credentials to the answer) share.
  */
 #ifndef IMAPMUX_IMAP_PREAUTH_PRIV_H
 #define IMAPMUX_IMAP_PREAUTH_PRIV_H
@@ -10,9 +11,10 @@
 
 enum preauth_state {
 	PREAUTH_STATE_COMMAND,
-	PREAUTH_STATE_PLAIN,    /* waits for the message of PLAIN */
+	PREAUTH_STATE_MESSAGE,  /* waits for the first message of a mechanism */
 	PREAUTH_STATE_USER,     /* waits for the first answer of LOGIN */
 	PREAUTH_STATE_PASSWORD, /* waits for the second */
+	PREAUTH_STATE_EXCHANGE, /* waits for the answer to the caller's challenge */
 	PREAUTH_STATE_SIGN_IN,  /* the caller asks a server */
 	PREAUTH_STATE_STARTTLS, /* the caller begins TLS */
 	PREAUTH_STATE_ENDED,
@@ -29,8 +31,11 @@ struct preauth {
 	size_t seen;         /* bytes consumed */
 	unsigned errors;     /* invalid commands */
 	unsigned literals;   /* of the command at hand */
+	unsigned steps;      /* challenges of the exchange at hand */
 	const char *refusal; /* the answer when a refused command has passed by */
-	size_t tag_len;      /* 0: the command had no usable tag */
+	char *late_refusal;  /* EXCHANGE: the answer to whatever the client sends now */
+	struct secret response;
+	size_t tag_len; /* 0: the command had no usable tag */
 	char tag[COMMAND_TAG_MAX];
 };
 
@@ -57,7 +62,13 @@ void preauth_move(struct preauth *p, enum preauth_state next);
 enum preauth_verdict preauth_run(
 	struct preauth *p, struct span verb, struct span args, struct buf *out);
 
+/* AUTHENTICATE. */
+enum preauth_verdict preauth_authenticate(struct preauth *p, struct span args, struct buf *out);
+
 /* Takes the line that a SASL state waits for. */
 enum preauth_verdict preauth_run_sasl(struct preauth *p, struct span line, struct buf *out);
+
+/* The credentials are complete: hands them up. Those that no server should see are refused as wrong. */
+enum preauth_verdict preauth_sign_in(struct preauth *p, struct buf *out);
 
 #endif

@@ -1,11 +1,10 @@
-#include "imap/sasl.h"
+#include "sasl_priv.h"
 
 #include <assert.h>
 
 #include "imap/base64.h"
 
-/* The bytes of a line; *out untouched unless SASL_GOOD. */
-static enum sasl_result read_line(struct span line, struct secret *out)
+enum sasl_result sasl_decode(struct span line, struct secret *out)
 {
 	if (span_is(line, "*")) {
 		return SASL_CANCELLED;
@@ -22,7 +21,7 @@ static enum sasl_result read_line(struct span line, struct secret *out)
 enum sasl_result sasl_plain_read(struct span line, struct credentials *out)
 {
 	struct secret message = {0};
-	enum sasl_result result = read_line(line, &message);
+	enum sasl_result result = sasl_decode(line, &message);
 	if (result != SASL_GOOD) {
 		return result;
 	}
@@ -35,7 +34,7 @@ enum sasl_result sasl_plain_read(struct span line, struct credentials *out)
 	struct span authcid = span_slice(rest, 0, second);
 	struct span password = span_slice(rest, is_cut ? second : second + 1, rest.n);
 	/* A server cuts a password at a third NUL, so that a pool would take two for one. */
-	if (is_cut || span_find(password, '\0') < password.n) {
+	if (is_cut || !sasl_is_text(authzid) || !sasl_is_text(authcid) || !sasl_is_text(password)) {
 		secret_drop(&message);
 		return SASL_MALFORMED;
 	}
@@ -50,17 +49,73 @@ enum sasl_result sasl_plain_read(struct span line, struct credentials *out)
 enum sasl_result sasl_login_read(struct span line, struct secret *out)
 {
 	struct secret answer = {0};
-	enum sasl_result result = read_line(line, &answer);
+	enum sasl_result result = sasl_decode(line, &answer);
 	if (result != SASL_GOOD) {
 		return result;
 	}
 	struct span bytes = secret_span(&answer);
-	if (span_find(bytes, '\0') < bytes.n) {
+	if (!sasl_is_text(bytes)) {
 		secret_drop(&answer);
 		return SASL_MALFORMED;
 	}
 	secret_move(out, &answer);
 	return SASL_GOOD;
+}
+
+/* The authorization identity that a client of EXTERNAL asks for. */
+static enum sasl_result read_external(struct span message, struct credentials *out)
+{
+	if (!sasl_is_text(message)) {
+		return SASL_MALFORMED;
+	}
+	secret_set(&out->authzid, message);
+	return SASL_GOOD;
+}
+
+static enum sasl_result read_message(enum mechanism m, struct span message, struct credentials *out)
+{
+	switch (m) {
+	case MECHANISM_XOAUTH2:
+		return sasl_xoauth2_read(message, out);
+	case MECHANISM_OAUTHBEARER:
+		return sasl_oauthbearer_read(message, out);
+	case MECHANISM_SCRAM_SHA_1:
+	case MECHANISM_SCRAM_SHA_256:
+		return sasl_scram_read(message, out);
+	case MECHANISM_EXTERNAL:
+		return read_external(message, out);
+	default:
+		assert(m == MECHANISM_GSSAPI); /* its token is for the library that knows it */
+		return SASL_GOOD;
+	}
+}
+
+enum sasl_result sasl_first_read(enum mechanism m, struct span line, struct credentials *out)
+{
+	if (m == MECHANISM_PLAIN) {
+		return sasl_plain_read(line, out);
+	}
+	struct credentials read = {.mechanism = m};
+	enum sasl_result result = sasl_decode(line, &read.message);
+	if (result == SASL_GOOD) {
+		result = read_message(m, secret_span(&read.message), &read);
+	}
+	if (m == MECHANISM_EXTERNAL) {
+		secret_drop(&read.message); /* it is the name, which is read */
+	}
+	if (result == SASL_GOOD) {
+		credentials_move(out, &read);
+	}
+	credentials_drop(&read);
+	return result;
+}
+
+bool sasl_is_line(struct span line)
+{
+	struct secret bytes = {0};
+	bool is_good = line.n <= SASL_LINE_MAX && base64_decode(line, &bytes);
+	secret_drop(&bytes);
+	return is_good;
 }
 
 static bool has_nul(struct span s)

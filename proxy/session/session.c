@@ -67,6 +67,13 @@ static void on_credentials(void *owner)
 	session_admit(owner);
 }
 
+/* What a listener offers when nothing is configured: what can be pooled, and needs nothing. */
+static unsigned mechanisms(void *owner)
+{
+	(void)owner;
+	return MECHANISMS_PASSWORD;
+}
+
 static void on_gone(void *owner, enum fail why, const char *detail)
 {
 	session_end(owner, why, detail);
@@ -83,6 +90,7 @@ static void on_closed(void *owner)
 }
 
 const struct client_events session_client_events = {
+	.mechanisms = mechanisms,
 	.on_credentials = on_credentials,
 	.on_movable = session_on_movable,
 	.on_data = session_client_data,

@@ -1,12 +1,21 @@
 /*
- * The dialogue with a client. The first byte chooses the policy, the second how the rest is cut into
- * pieces; the replies and verdicts must be those that the whole gives.
+ * The dialogue with a client. The first byte chooses the policy and how often a sign-in is challenged, the
+ * second how the rest is cut into pieces; the replies and verdicts must be those that the whole gives.
  */
 #include <stdlib.h>
 
 #include "imap/preauth.h"
+#include "imap/sasl.h"
 
-enum { CAN_STARTTLS = 1, CAN_SIGN_IN = 2, SMALL = 4 };
+enum { CAN_STARTTLS = 1, CAN_SIGN_IN = 2, SMALL = 4, LATE = 8, CHALLENGES = 4 /* high bits */ };
+
+/* What a caller holds. */
+struct host {
+	struct preauth *p;
+	unsigned challenges; /* of each sign-in */
+	unsigned left;       /* of this one */
+	bool is_late;        /* the server refuses while the client is to answer */
+};
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
@@ -17,14 +26,20 @@ enum { CAN_STARTTLS = 1, CAN_SIGN_IN = 2, SMALL = 4 };
 
 static void check_credentials(const struct credentials *c)
 {
-	struct span values[] = {
-		secret_span(&c->user), secret_span(&c->authzid), secret_span(&c->password)};
-	for (size_t i = 0; i < 3; i++) {
+	struct span values[] = {secret_span(&c->user), secret_span(&c->authzid),
+		secret_span(&c->password), secret_span(&c->message)};
+	unsigned bit = MECHANISM_BIT(c->mechanism);
+	bool is_sealed = c->mechanism == MECHANISM_GSSAPI;
+	for (size_t i = 0; i < (is_sealed ? 3 : 4); i++) {
 		CHECK(span_find(values[i], '\0') == values[i].n);
 	}
-	CHECK(c->user.len > 0);
-	CHECK(c->password.len > 0);
-	CHECK(credentials_size(c) <= CREDENTIALS_MAX);
+	bool has_password = (bit & (MECHANISMS_PASSWORD | MECHANISMS_TOKEN)) != 0;
+	bool has_user = has_password || (bit & MECHANISMS_SCRAM) != 0;
+	CHECK((c->user.len > 0) == has_user);
+	CHECK((c->password.len > 0) == has_password);
+	CHECK(sasl_is_text(values[0]));
+	CHECK(is_sealed || credentials_size(c) <= CREDENTIALS_MAX);
+	CHECK(!c->is_verified);
 }
 
 /* Replies are whole lines without anything that could end one early. */
@@ -39,19 +54,46 @@ static void check_replies(struct span out)
 	}
 }
 
-/* Acts on a verdict; false: the end. */
-static bool act(struct preauth *p, enum preauth_verdict verdict, struct buf *log)
+/* Asks for another line, or refuses; now and then both. */
+static void go_on(struct host *h, struct buf *log)
 {
+	struct span refusal = span_str("[UNAVAILABLE] later");
+	if (h->left == 0 || !preauth_challenge(h->p, span_str("Y2hhbGxlbmdl"), log)) {
+		CHECK(h->left == 0 || h->challenges > SASL_STEPS_MAX);
+		preauth_refuse(h->p, refusal, log);
+		return;
+	}
+	CHECK(preauth_is_exchanging(h->p));
+	h->left--;
+	if (h->left == 0 && h->is_late) {
+		preauth_refuse(h->p, refusal, log);
+	}
+}
+
+/* Acts on a verdict; false: the end. */
+static bool act(struct host *h, enum preauth_verdict verdict, struct buf *log)
+{
+	struct preauth *p = h->p;
 	switch (verdict) {
 	case PREAUTH_MORE:
 		return true;
 	case PREAUTH_STARTTLS:
-		preauth_tls_active(p);
+		preauth_tls_active(p, UINT32_MAX);
 		return true;
 	case PREAUTH_SIGN_IN:
 		check_credentials(preauth_credentials(p));
 		CHECK(preauth_tag(p).n > 0);
-		preauth_refuse(p, span_str("[UNAVAILABLE] later"), log);
+		h->left = h->challenges;
+		go_on(h, log);
+		return true;
+	case PREAUTH_RESPONSE:
+		CHECK(sasl_is_line(preauth_response(p)));
+		CHECK(h->left > 0 || !h->is_late);
+		go_on(h, log);
+		return true;
+	case PREAUTH_CANCELLED:
+		CHECK(!preauth_is_exchanging(p));
+		CHECK(preauth_credentials(p)->user.len == 0);
 		return true;
 	case PREAUTH_LOGOUT:
 		return false;
@@ -62,9 +104,11 @@ static bool act(struct preauth *p, enum preauth_verdict verdict, struct buf *log
 	return false;
 }
 
-static struct buf talk(const struct preauth_policy *policy, struct span input, size_t piece)
+static struct buf talk(
+	const struct preauth_policy *policy, uint8_t how, struct span input, size_t piece)
 {
 	struct preauth *p = preauth_create(policy);
+	struct host host = {.p = p, .challenges = how >> CHALLENGES, .is_late = (how & LATE) != 0};
 	struct buf log;
 	buf_init(&log, 1 << 22);
 	preauth_greet(p, &log);
@@ -75,7 +119,7 @@ static struct buf talk(const struct preauth_policy *policy, struct span input, s
 		enum preauth_verdict verdict = preauth_feed(p, &in, &log);
 		CHECK(verdict != PREAUTH_MORE || in.n == 0);
 		input = span_slice(input, before - in.n, input.n);
-		goes_on = act(p, verdict, &log);
+		goes_on = act(&host, verdict, &log);
 	}
 	CHECK(buf_addf(&log, "%d\r\n", (int)preauth_failure(p)));
 	preauth_destroy(&p);
@@ -92,12 +136,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct preauth_policy policy = {
 		.can_starttls = (data[0] & CAN_STARTTLS) != 0,
 		.can_sign_in = (data[0] & CAN_SIGN_IN) != 0,
+		.mechanisms = (data[0] & CAN_STARTTLS) != 0 ? MECHANISMS_PASSWORD : UINT32_MAX,
 		.max_line = (data[0] & SMALL) != 0 ? 30 : 65536,
 		.max_bytes = (data[0] & SMALL) != 0 ? 200 : 65536,
 	};
 	struct span input = span_of(data + 2, size - 2);
-	struct buf whole = talk(&policy, input, SIZE_MAX);
-	struct buf pieces = talk(&policy, input, (size_t)data[1] + 1);
+	struct buf whole = talk(&policy, data[0], input, SIZE_MAX);
+	struct buf pieces = talk(&policy, data[0], input, (size_t)data[1] + 1);
 	check_replies(buf_peek(&whole));
 	CHECK(span_equal(buf_peek(&whole), buf_peek(&pieces)));
 	buf_finish(&whole);

@@ -1,6 +1,7 @@
 /*
- * Credentials: what is decoded from PLAIN or LOGIN is the only thing that encodes to the same text, and
- * any two values come back from a quoted command as exactly two arguments.
+ * Credentials: what is decoded from PLAIN or LOGIN is the only thing that encodes to the same text, any
+ * two values come back from a quoted command as exactly two arguments, and who is read in a token or a
+ * SCRAM message is a name.
  */
 #include <stdlib.h>
 
@@ -87,6 +88,21 @@ static void check_login(struct span line)
 	secret_drop(&value);
 }
 
+static void check_first(struct span line)
+{
+	for (int m = MECHANISM_XOAUTH2; m <= MECHANISM_EXTERNAL; m++) {
+		struct credentials c = {0};
+		if (sasl_first_read((enum mechanism)m, line, &c) == SASL_GOOD) {
+			CHECK(c.mechanism == (enum mechanism)m);
+			CHECK(sasl_is_text(secret_span(&c.user)));
+			CHECK(sasl_is_text(secret_span(&c.authzid)));
+			CHECK(sasl_is_text(secret_span(&c.password)));
+			CHECK(c.user.len + c.password.len <= c.message.len);
+		}
+		credentials_drop(&c);
+	}
+}
+
 static void check_astring(struct span text)
 {
 	struct secret value = {0};
@@ -110,6 +126,7 @@ static void check_message(struct span message)
 		check_base64(buf_peek(&text));
 		check_plain(buf_peek(&text));
 		check_login(buf_peek(&text));
+		check_first(buf_peek(&text));
 	}
 	buf_finish(&text);
 }

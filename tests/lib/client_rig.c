@@ -30,6 +30,30 @@ static void on_credentials(void *owner)
 	}
 }
 
+static unsigned mechanisms(void *owner)
+{
+	struct client_rig *r = owner;
+	return r->mechanisms;
+}
+
+static void on_response(void *owner, struct span line)
+{
+	struct client_rig *r = owner;
+	assert_false(r->is_inside);
+	assert_int_equal(r->gone, 0);
+	assert_int_equal(client_state(r->client), CLIENT_WAITING);
+	r->responses++;
+	snprintf(r->response, sizeof r->response, "%.*s", SPAN_ARG(line));
+}
+
+static void on_cancelled(void *owner)
+{
+	struct client_rig *r = owner;
+	assert_false(r->is_inside);
+	assert_int_equal(client_state(r->client), CLIENT_PREAUTH);
+	r->cancelled++;
+}
+
 static void on_movable(void *owner)
 {
 	struct client_rig *r = owner;
@@ -73,7 +97,10 @@ static void on_closed(void *owner)
 }
 
 const struct client_events rig_events = {
+	.mechanisms = mechanisms,
 	.on_credentials = on_credentials,
+	.on_response = on_response,
+	.on_cancelled = on_cancelled,
 	.on_movable = on_movable,
 	.on_data = on_data,
 	.on_drained = on_drained,
@@ -119,6 +146,7 @@ int rig_make(void **state)
 		.preauth_timeout = 60000, .preauth_bytes = 65536, .line = 65536};
 	r->options = (struct client_options){
 		.mode = TLS_NONE, .may_sign_in_clear = true, .limits = &r->limits};
+	r->mechanisms = MECHANISMS_PASSWORD;
 	*state = r;
 	return 0;
 }

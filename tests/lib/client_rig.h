@@ -17,9 +17,11 @@ struct client_rig {
 	struct peer peer;
 	struct buf data; /* what came up after the sign-in */
 	size_t bite;     /* bytes of each on_data that are used; 0: all */
-	int credentials, movable, drained, gone, closed;
+	int credentials, movable, drained, gone, closed, responses, cancelled;
+	unsigned mechanisms; /* that may be used; what a listener offers by default */
 	enum fail why;
 	char user[64], password[64]; /* of the last sign-in */
+	char response[64];           /* the last */
 	bool is_inside;              /* inside a call to the client: no event may come */
 	void (*on_credentials)(struct client_rig *r);
 };

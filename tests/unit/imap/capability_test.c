@@ -26,7 +26,10 @@ static void check_preauth(const struct capability_policy *policy, bool can_start
 {
 	struct buf out;
 	buf_init(&out, 65536);
-	struct capability_preauth now = {.can_starttls = can_starttls, .can_sign_in = can_sign_in};
+	struct capability_preauth now = {
+		.can_starttls = can_starttls,
+		.mechanisms = can_sign_in ? MECHANISMS_PASSWORD : 0,
+	};
 	assert_true(capability_write_preauth(&out, policy, now));
 	struct span got = buf_peek(&out);
 	if (!span_is(got, wanted)) {

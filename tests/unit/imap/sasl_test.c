@@ -105,7 +105,9 @@ static void long_lines(void **state)
 	struct secret s = {0};
 	/* The length is the matter: zeroes are refused, and letters are not. */
 	assert_int_equal(sasl_login_read(span_of(text, SASL_LINE_MAX), &s), SASL_MALFORMED);
-	memset(text, 'Z', SASL_LINE_MAX + 4);
+	for (size_t i = 0; i < SASL_LINE_MAX + 4; i += 4) {
+		memcpy(text + i, "eHh4", 4);
+	}
 	assert_int_equal(sasl_login_read(span_of(text, SASL_LINE_MAX), &s), SASL_GOOD);
 	assert_int_equal(s.len, SASL_LINE_MAX / 4 * 3);
 	assert_int_equal(sasl_login_read(span_of(text, SASL_LINE_MAX + 4), &s), SASL_MALFORMED);
