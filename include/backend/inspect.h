@@ -66,12 +66,17 @@ void pool_inspect(const struct pool *p, bool with_users, struct pool_report *out
 /* True while the loan waits in line, without a connection on its way. */
 bool loan_is_waiting(const struct loan *l);
 
+struct pool_flushed {
+	size_t connections; /* closed */
+	size_t credentials; /* forgotten */
+};
+
 /*
  * Closes what is parked (and, when no login is named, spare) at the server of this name for this login, and
- * forgets which credentials were proved; NULL: at all servers, for all. Sessions go on, but what
- * they hold is not parked any more. Returns how many connections were closed.
+ * forgets which credentials were proved, those included that the server is asked about now; NULL: at all
+ * servers, for all. Case does not matter. Sessions go on, but what they hold is not parked any more.
  */
-size_t pool_flush(struct pool *p, const char *server, const char *login);
+struct pool_flushed pool_flush(struct pool *p, const char *server, const char *login);
 
 /* The row of that name, added when there is none; valid until the next call. Any thread, as below. */
 struct pool_server_row *pool_report_server(struct pool_report *r, struct span name);

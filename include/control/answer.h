@@ -3,7 +3,7 @@
  *
  *	{"pools":[{"backend":"mail1","active":2, ...}]}      show pools, and so on
  *	{"kicked":1}                                         kick
- *	{"flushed":3}                                        flush
+ *	{"flushed":3,"forgotten":2}                          flush
  *	{"error":"there is no backend of that name"}         what went wrong
  *
  * Times are milliseconds. What clients wrote need not be UTF-8: then its bytes beyond ASCII are shown as

@@ -53,7 +53,8 @@ struct inspect_report {
 	struct inspect_client *clients;
 	size_t client_count;
 	struct pool_report pool;
-	size_t done; /* sessions ended, connections closed */
+	size_t done;      /* sessions ended, connections closed */
+	size_t forgotten; /* proofs of credentials */
 };
 
 /* Copies the strings. */

@@ -216,10 +216,11 @@ bool loan_is_waiting(const struct loan *l)
 
 /* Flush. */
 
-size_t pool_flush(struct pool *p, const char *server, const char *login)
+struct pool_flushed pool_flush(struct pool *p, const char *server, const char *login)
 {
-	size_t closed = users_flush(p, server, login);
-	return login == NULL ? closed + spares_flush(p, server) : closed;
+	struct pool_flushed done = users_flush(p, server, login);
+	done.connections += login == NULL ? spares_flush(p, server) : 0;
+	return done;
 }
 
 /* Reports. */

@@ -125,25 +125,31 @@ void known_refuse(const struct loan *l)
 	purge(l->user, &l->secret, PURGE_THIS);
 }
 
-size_t known_flush(struct pool_user *u)
+/* What it opened and is in use now is not parked any more. */
+static void forget_all(struct pool_user *u)
 {
-	size_t closed = u->parked.len;
 	counter_add(u->server->pool->counters, COUNTER_POOL_PURGED, u->proofs.len);
 	known_forget(u);
+	condemn(&u->lent, NULL, PURGE_THIS);
+	condemn(&u->busy, NULL, PURGE_THIS);
+}
+
+struct pool_flushed known_flush(struct pool_user *u)
+{
+	struct pool_flushed done = {.connections = u->parked.len, .credentials = u->proofs.len};
+	forget_all(u);
 	/* Closing takes its time, and so he lives on until we are done. */
 	while (u->parked.first != NULL) {
 		backend_close(
 			LIST_OBJECT(u->parked.first, struct backend, user_node), FAIL_POOL_FLUSHED);
 	}
-	condemn(&u->lent, NULL, PURGE_THIS);
-	condemn(&u->busy, NULL, PURGE_THIS);
-	return closed;
+	return done;
 }
 
 void known_drop_user(struct backend *b, enum fail why)
 {
 	struct pool_user *u = b->user;
-	known_forget(u);
+	forget_all(u);
 	LIST_FOREACH_SAFE(node, &u->parked)
 	{
 		struct backend *other = LIST_OBJECT(node, struct backend, user_node);

@@ -149,7 +149,9 @@ void user_signed_in(struct backend *b, const struct loan *l)
 	user_moved(b);
 	free(u->capabilities);
 	u->capabilities = xstrdup(b->capabilities);
-	known_learn(b);
+	if (!b->is_condemned) {
+		known_learn(b);
+	}
 	/* Whoever waits with the same credential is proved with it. */
 	queue_wake(b->pool, u);
 }
@@ -287,16 +289,39 @@ struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan 
 	return NULL;
 }
 
-size_t users_flush(struct pool *p, const char *server, const char *login)
+static bool is_meant(const struct pool_user *u, const char *server, const char *login)
 {
-	size_t closed = 0;
-	for (struct pool_user *u = p->users; u != NULL; u = u->hh.next) {
-		if ((server == NULL || strcmp(u->server->name, server) == 0) &&
-			(login == NULL || span_is(user_login(u), login))) {
-			closed += known_flush(u);
+	return (server == NULL || strcmp(u->server->name, server) == 0) &&
+	       (login == NULL || span_is_nocase(user_login(u), login));
+}
+
+/* An OK that is on its way may be older than the change for which an operator flushes. */
+static void condemn_on_their_way(struct pool *p, const char *server, const char *login)
+{
+	static const enum backend_state ways[] = {
+		BACKEND_DIALING, BACKEND_HANDSHAKE, BACKEND_SIGNIN};
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		for (struct list_node *n = p->states[ways[i]].first; n != NULL; n = n->next) {
+			struct backend *b = LIST_OBJECT(n, struct backend, node);
+			if (b->user != NULL && is_meant(b->user, server, login)) {
+				b->is_condemned = true;
+			}
 		}
 	}
-	return closed;
+}
+
+struct pool_flushed users_flush(struct pool *p, const char *server, const char *login)
+{
+	struct pool_flushed done = {0};
+	for (struct pool_user *u = p->users; u != NULL; u = u->hh.next) {
+		if (is_meant(u, server, login)) {
+			struct pool_flushed more = known_flush(u);
+			done.connections += more.connections;
+			done.credentials += more.credentials;
+		}
+	}
+	condemn_on_their_way(p, server, login);
+	return done;
 }
 
 const char *user_known(struct pool *p, const struct loan *l)

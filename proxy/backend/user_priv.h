@@ -8,6 +8,7 @@
 
 #include <uthash.h>
 
+#include "backend/inspect.h"
 #include "loan_priv.h"
 
 /* Different passwords of one user that answer at the same time (app passwords); the oldest goes. */
@@ -59,8 +60,8 @@ struct backend *user_find_parked(
 	const struct pool_user *u, const struct loan *l, struct span class);
 /* One that is about to be parked: its barrier has been sent. */
 struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan *l);
-/* Forgets and closes what is parked where all that is named is so; counts it (pool_flush). */
-size_t users_flush(struct pool *p, const char *server, const char *login);
+/* Forgets and closes what is parked where all that is named is so (pool_flush). */
+struct pool_flushed users_flush(struct pool *p, const char *server, const char *login);
 const char *user_known(struct pool *p, const struct loan *l); /* as pool_known */
 
 /* known.c: what is proved. */
@@ -69,8 +70,8 @@ bool known_is_fresh(const struct pool_user *u, const struct loan *l); /* within 
 void known_learn(struct backend *b);     /* the server said OK now: b->proof, b->secret */
 void known_refuse(const struct loan *l); /* it said that the credential is wrong */
 void known_forget(struct pool_user *u);  /* all of it */
-size_t known_flush(
-	struct pool_user *u); /* and of what it opened nothing is lent again; closed now */
+/* And of what it opened nothing is lent again. */
+struct pool_flushed known_flush(struct pool_user *u);
 void known_drop_user(
 	struct backend *b, enum fail why); /* also closes what else is parked for him */
 

@@ -127,6 +127,9 @@ static void log_deed(const struct peer *p)
 		log_str(&line, is_kick ? "who" : "login", p->request.who);
 	}
 	log_number(&line, is_kick ? "sessions" : "connections", (int64_t)p->report.done);
+	if (!is_kick) {
+		log_number(&line, "credentials", (int64_t)p->report.forgotten);
+	}
 	log_number(&line, "uid", p->uid);
 	log_end(&line);
 }

@@ -188,9 +188,11 @@ char *answer_make(
 	json_t *document = begin();
 	if (name != NULL) {
 		answer_set(document, name, shown(r->kind, report, c));
+	} else if (r->kind == REQUEST_KICK) {
+		answer_set(document, "kicked", answer_number(report->done));
 	} else {
-		answer_set(document, r->kind == REQUEST_KICK ? "kicked" : "flushed",
-			answer_number(report->done));
+		answer_set(document, "flushed", answer_number(report->done));
+		answer_set(document, "forgotten", answer_number(report->forgotten));
 	}
 	return finish(document);
 }

@@ -117,8 +117,10 @@ int command_flush(const struct command_admin *a, const char *server, const char 
 	json_t *document = ask(a, words, 3, &status);
 	if (document != NULL && !a->wants_json) {
 		long long closed = number_in(document, "flushed");
-		printf("%lld parked %s closed\n", closed,
-			closed == 1 ? "connection" : "connections");
+		long long forgotten = number_in(document, "forgotten");
+		printf("%lld parked %s closed, %lld %s forgotten\n", closed,
+			closed == 1 ? "connection" : "connections", forgotten,
+			forgotten == 1 ? "credential" : "credentials");
 	}
 	json_decref(document);
 	return status;

@@ -138,6 +138,38 @@ static size_t kick_all(struct session_host *h, struct span who)
 	return kicked;
 }
 
+/* Flush. */
+
+static void flush_login(
+	struct session_host *h, const char *server, const char *login, struct inspect_report *out)
+{
+	struct pool_flushed done = pool_flush(h->pool, server, login);
+	out->done += done.connections;
+	out->forgotten += done.credentials;
+}
+
+/* An operator may name a user as the server knows him, or as his client does. */
+static void flush(
+	struct session_host *h, const char *server, const char *who, struct inspect_report *out)
+{
+	struct route route;
+	flush_login(h, server, who, out);
+	if (who == NULL || !route_find(h->generation->routes, span_str(who), &route)) {
+		return;
+	}
+	const char *home = h->generation->config->backends[route.backend].name;
+	bool is_meant = server == NULL || strcmp(server, home) == 0;
+	if (is_meant && strcmp(route.login, who) != 0) {
+		flush_login(h, home, route.login, out);
+	}
+	route_finish(&route);
+}
+
+static const char *named(const char *name)
+{
+	return name[0] != '\0' ? name : NULL;
+}
+
 void session_host_inspect(
 	struct session_host *h, const struct inspect_query *q, struct inspect_report *out)
 {
@@ -159,8 +191,7 @@ void session_host_inspect(
 		out->done = kick_all(h, span_str(q->who));
 		break;
 	case INSPECT_FLUSH:
-		out->done = pool_flush(h->pool, q->server[0] != '\0' ? q->server : NULL,
-			q->who[0] != '\0' ? q->who : NULL);
+		flush(h, named(q->server), named(q->who), out);
 		break;
 	}
 }
@@ -179,6 +210,7 @@ void inspect_report_merge(struct inspect_report *to, struct inspect_report *from
 	}
 	pool_report_merge(&to->pool, &from->pool);
 	to->done += from->done;
+	to->forgotten += from->forgotten;
 	inspect_report_finish(from);
 }
 

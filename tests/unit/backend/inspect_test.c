@@ -50,13 +50,13 @@ static void test_flush_chooses(void **state)
 	struct pool_rig *r = *state;
 	const char *server = r->config.backends[0].name;
 	borrower_park(r, "right");
-	assert_int_equal(pool_flush(r->pool, "another", NULL), 0);
-	assert_int_equal(pool_flush(r->pool, NULL, "bob"), 0);
-	assert_int_equal(pool_flush(r->pool, server, "alic"), 0);
+	assert_int_equal(pool_flush(r->pool, "another", NULL).connections, 0);
+	assert_int_equal(pool_flush(r->pool, NULL, "bob").connections, 0);
+	assert_int_equal(pool_flush(r->pool, server, "alic").connections, 0);
 	pool_rig_wait(r, BACKEND_PARKED, 1);
-	assert_int_equal(pool_flush(r->pool, server, "alice"), 1);
+	assert_int_equal(pool_flush(r->pool, server, "alice").connections, 1);
 	assert_int_equal(pool_count(r->pool, BACKEND_PARKED), 0);
-	assert_int_equal(pool_flush(r->pool, NULL, NULL), 0);
+	assert_int_equal(pool_flush(r->pool, NULL, NULL).connections, 0);
 }
 
 static struct pool_report made(const char *server, const char *login, size_t parked)

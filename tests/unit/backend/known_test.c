@@ -2,7 +2,7 @@
  * What ends a proof (POOLING.md section 6): the server refuses it, or accepts another password in its
  * place; what only looks like that ends nothing. And the connection that is about to be parked.
  */
-#include "backend/pool.h"
+#include "backend/inspect.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -255,6 +255,57 @@ static void test_soon_to_be_parked_but_dirty(void **state)
 	hang_up(&second);
 }
 
+/* An operator flushes while the server's answer is on its way: it may be older than what he did. */
+static void test_flushed_on_its_way(void **state)
+{
+	static const char *const logins[] = {"alice", NULL, "bob"};
+	struct pool_rig *r = *state;
+	for (size_t i = 0; i < 3; i++) {
+		struct borrower b;
+		struct borrower other;
+		struct pool_flushed done;
+		r->fake.password = "old";
+		fake_silence(&r->fake, "AUTHENTICATE");
+		ask(&b, r, &old_one);
+		pool_rig_wait(r, BACKEND_SIGNIN, 1);
+		POOL_CALL(r, done = pool_flush(r->pool, NULL, logins[i]));
+		assert_int_equal(done.connections + done.credentials, 0);
+		fake_reply(&r->fake.connections[r->fake.count - 1],
+			"OK [CAPABILITY IMAP4rev1 UNSELECT] Welcome");
+		fake_behave(&r->fake);
+		wait_for_answer(&b);
+		assert_int_equal(b.ready, 1);
+		uint64_t proved = counter_get(&r->counters, COUNTER_POOL_MISS_NONE);
+		get(&other, r, &old_one);
+		proved = counter_get(&r->counters, COUNTER_POOL_MISS_NONE) - proved;
+		assert_int_equal(proved, i == 2);
+		hang_up(&other);
+		const char *said = give_back(&b);
+		assert_true(i == 2 ? said == NULL : strcmp(said, "purged") == 0);
+		borrower_finish(&b);
+		pool_rig_settle(r);
+	}
+}
+
+/* One that is parked hears BYE: neither what is lent nor what was proved serves anybody after it. */
+static void test_kicked_at_the_server(void **state)
+{
+	struct pool_rig *r = *state;
+	struct borrower lent;
+	struct borrower other;
+	get(&lent, r, &old_one);
+	get(&other, r, &old_one);
+	assert_null(give_back(&other));
+	pool_rig_wait(r, BACKEND_PARKED, 1);
+	borrower_finish(&other);
+	fake_say(&r->fake.connections[1], "* BYE kicked\r\n");
+	pool_rig_wait(r, BACKEND_PARKED, 0);
+	assert_int_equal(counter_get(&r->counters, COUNTER_POOL_PURGED), 1);
+	assert_string_equal(give_back(&lent), "purged");
+	borrower_finish(&lent);
+	assert_false(is_hit(r, &old_one));
+}
+
 /* Its password is replaced while somebody waits for it: then the server decides. */
 static void test_purged_while_waited_for(void **state)
 {
@@ -288,6 +339,8 @@ int main(void)
 		STORY(test_what_the_old_password_has_lent),
 		STORY(test_soon_to_be_parked),
 		STORY(test_soon_to_be_parked_but_dirty),
+		STORY(test_flushed_on_its_way),
+		STORY(test_kicked_at_the_server),
 		STORY(test_purged_while_waited_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

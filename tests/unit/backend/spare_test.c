@@ -624,11 +624,11 @@ static void test_flush(void **state)
 		pool_rig_wait(r, BACKEND_PARKED, i + 1);
 		borrower_finish(&b);
 	}
-	POOL_CALL(r, closed = pool_flush(r->pool, "elsewhere", NULL));
+	POOL_CALL(r, closed = pool_flush(r->pool, "elsewhere", NULL).connections);
 	assert_int_equal(closed, 0);
-	POOL_CALL(r, closed = pool_flush(r->pool, "fake", "dave"));
+	POOL_CALL(r, closed = pool_flush(r->pool, "fake", "dave").connections);
 	assert_int_equal(closed, 0);
-	POOL_CALL(r, closed = pool_flush(r->pool, NULL, "alice"));
+	POOL_CALL(r, closed = pool_flush(r->pool, NULL, "alice").connections);
 	assert_int_equal(closed, 1);
 	pool_rig_wait(r, BACKEND_PARKED, 2);
 	/* What is lent goes on, and not beyond its session; the password is asked again. */
@@ -639,13 +639,13 @@ static void test_flush(void **state)
 	wait_for_answer(&b);
 	assert_false(loan_is_reused(b.loan));
 	hang_up(&b);
-	POOL_CALL(r, closed = pool_flush(r->pool, "fake", NULL));
+	POOL_CALL(r, closed = pool_flush(r->pool, "fake", NULL).connections);
 	assert_int_equal(closed, 2);
 	want_spares(r, 2);
 	pool_rig_wait(r, BACKEND_SPARE, 2);
-	POOL_CALL(r, closed = pool_flush(r->pool, NULL, "alice"));
+	POOL_CALL(r, closed = pool_flush(r->pool, NULL, "alice").connections);
 	assert_int_equal(closed, 0);
-	POOL_CALL(r, closed = pool_flush(r->pool, NULL, NULL));
+	POOL_CALL(r, closed = pool_flush(r->pool, NULL, NULL).connections);
 	assert_int_equal(closed, 2);
 }
 
