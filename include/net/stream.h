@@ -25,6 +25,7 @@
 #include "base/fail.h"
 #include "base/span.h"
 #include "net/loop.h"
+#include "net/socket_name.h"
 #include "net/tls_context.h"
 
 /* Owners stop reading the other side above the high mark and go on below the low one. */
@@ -114,12 +115,7 @@ const char *stream_tls_cipher(const struct stream *s);
 /* A ticket saved the full handshake. */
 bool stream_tls_is_resumed(const struct stream *s);
 
-/* Addresses as text: "192.0.2.1" and "55012"; for unix sockets "unix" and "0"; "" and "0" once the peer
- * has reset the connection, so ask early. */
-struct stream_name {
-	char address[64];
-	char port[8];
-};
+/* Addresses as text; the peer's is unknown once he has reset the connection, so ask early. */
 struct stream_name stream_peer_name(const struct stream *s);
 struct stream_name stream_local_name(const struct stream *s);
 

@@ -8,9 +8,7 @@
  */
 #include "stream_priv.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -281,41 +279,18 @@ void stream_close(struct stream *s, uint64_t linger_ms)
 
 /* Names. */
 
-static struct stream_name name_of(const struct sockaddr_storage *a)
+static int descriptor_of(const struct stream *s)
 {
-	struct stream_name name = {.address = "", .port = "0"};
-	const struct sockaddr_in *v4 = (const void *)a;
-	const struct sockaddr_in6 *v6 = (const void *)a;
-	if (a->ss_family == AF_UNIX) {
-		snprintf(name.address, sizeof name.address, "unix");
-	} else if (a->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &v4->sin_addr, name.address, sizeof name.address);
-		snprintf(name.port, sizeof name.port, "%u", ntohs(v4->sin_port));
-	} else if (a->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, name.address, sizeof name.address);
-		snprintf(name.port, sizeof name.port, "%u", ntohs(v6->sin6_port));
-	}
-	return name;
-}
-
-static struct stream_name ask_name(
-	const struct stream *s, int ask(int, struct sockaddr *, socklen_t *))
-{
-	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
-	socklen_t size = sizeof a;
 	uv_os_fd_t fd = -1;
-	if (uv_fileno(&s->uv.handle, &fd) == 0 && ask(fd, (struct sockaddr *)&a, &size) != 0) {
-		a.ss_family = AF_UNSPEC; /* the peer has reset the connection */
-	}
-	return name_of(&a);
+	return uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
 }
 
 struct stream_name stream_peer_name(const struct stream *s)
 {
-	return ask_name(s, getpeername);
+	return socket_peer_name(descriptor_of(s));
 }
 
 struct stream_name stream_local_name(const struct stream *s)
 {
-	return ask_name(s, getsockname);
+	return socket_local_name(descriptor_of(s));
 }

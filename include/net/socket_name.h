@@ -1,0 +1,17 @@
+/*
+ * Who is at the ends of a socket, as text. Any thread.
+ */
+#ifndef IMAPMUX_NET_SOCKET_NAME_H
+#define IMAPMUX_NET_SOCKET_NAME_H
+
+/* "192.0.2.1" and "55012"; for unix sockets "unix" and "0"; "" and "0" when it is not known. */
+struct stream_name {
+	char address[64];
+	char port[8];
+};
+
+/* "" once the peer has reset the connection, so ask early. */
+struct stream_name socket_peer_name(int fd);
+struct stream_name socket_local_name(int fd);
+
+#endif

@@ -1,0 +1,43 @@
+#include "net/socket_name.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+static struct stream_name name_of(const struct sockaddr_storage *a)
+{
+	struct stream_name name = {.address = "", .port = "0"};
+	const struct sockaddr_in *v4 = (const void *)a;
+	const struct sockaddr_in6 *v6 = (const void *)a;
+	if (a->ss_family == AF_UNIX) {
+		snprintf(name.address, sizeof name.address, "unix");
+	} else if (a->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, name.address, sizeof name.address);
+		snprintf(name.port, sizeof name.port, "%u", ntohs(v4->sin_port));
+	} else if (a->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, name.address, sizeof name.address);
+		snprintf(name.port, sizeof name.port, "%u", ntohs(v6->sin6_port));
+	}
+	return name;
+}
+
+static struct stream_name ask_name(int fd, int ask(int, struct sockaddr *, socklen_t *))
+{
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof a;
+	if (fd < 0 || ask(fd, (struct sockaddr *)&a, &size) != 0) {
+		a.ss_family = AF_UNSPEC; /* the peer has reset the connection */
+	}
+	return name_of(&a);
+}
+
+struct stream_name socket_peer_name(int fd)
+{
+	return ask_name(fd, getpeername);
+}
+
+struct stream_name socket_local_name(int fd)
+{
+	return ask_name(fd, getsockname);
+}
