@@ -27,7 +27,7 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-
 	libcrypt-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
-	python3 python3-pytest python3-pyflakes dovecot-imapd isync fail2ban
+	python3 python3-pytest python3-pyflakes dovecot-imapd isync fail2ban haproxy
 
 SRCS := $(wildcard proxy/*.c proxy/*/*.c)
 LIB_SRCS := $(filter-out proxy/main.c,$(SRCS))

@@ -15,6 +15,13 @@
 #include "base/log.h"
 #include "config/address.h"
 #include "config/errors.h"
+#include "config/network.h"
+
+/* A list of strings as it was written. */
+struct config_names {
+	char **items;
+	size_t count;
+};
 
 enum tls_mode { TLS_NONE, TLS_STARTTLS, TLS_IMPLICIT };
 
@@ -23,8 +30,12 @@ struct config_listener {
 	char *text; /* the address as written; its identity across reloads */
 	struct address address;
 	enum tls_mode tls;
-	bool insecure; /* sign-in in clear allowed although not loopback */
-	unsigned mode; /* unix socket: permission bits */
+	bool insecure;                     /* sign-in in clear allowed although not loopback */
+	unsigned mode;                     /* unix socket: permission bits */
+	bool proxy_protocol;               /* each connection begins with a PROXY header */
+	struct config_names trusted_names; /* as written */
+	struct network *trusted;           /* who may say for whom he speaks: PROXY header, ID */
+	size_t trusted_count;
 };
 
 struct config_certificate {

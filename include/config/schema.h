@@ -24,7 +24,7 @@ enum schema_type {
 	SCHEMA_CHOICE,  /* one of choices; an enum whose values count them from 0 */
 	SCHEMA_ADDRESS, /* "host:port" or "unix:/path"; struct address */
 	SCHEMA_MODE,    /* "0660"; unsigned */
-	SCHEMA_NAMES,   /* ( "a", "b" ); struct raw_names */
+	SCHEMA_NAMES,   /* ( "a", "b" ); struct config_names */
 };
 
 enum schema_use {

@@ -17,6 +17,7 @@ struct pool;
 struct session_parcel;
 struct guard;
 struct budget;
+struct intake_voices;
 
 /* What the sessions of one worker share. Owned by the worker, who fills in the public part. */
 struct session_host {
@@ -36,11 +37,13 @@ struct session_host {
 	void (*on_drained)(void *owner);
 	void *owner;
 
-	struct pool *pool;          /* private from here on */
-	struct list sessions;       /* every session of this worker */
-	struct wheel_timer drained; /* tells on_drained from the next turn */
-	struct wheel_timer refused; /* armed: a client was refused at the door not long ago */
-	unsigned refused_more;      /* since then, not told in the log */
+	struct pool *pool;            /* private from here on */
+	struct list sessions;         /* every session of this worker */
+	struct list intakes;          /* connections that still owe their PROXY header */
+	struct intake_voices *voices; /* which of them were complained about lately */
+	struct wheel_timer drained;   /* tells on_drained from the next turn */
+	struct wheel_timer refused;   /* armed: a client was refused at the door not long ago */
+	unsigned refused_more;        /* since then, not told in the log */
 	bool is_draining;
 };
 

@@ -150,11 +150,36 @@ static bool is_repeated(const struct config *c, size_t i)
 	return false;
 }
 
+/* Names to networks. */
+static void take_trusted(struct raw *r, size_t i)
+{
+	struct config_listener *l = &r->config->listeners[i];
+	struct config_place place = raw_place_of(r, "listeners", (int)i, "trusted");
+	assert(l->trusted == NULL);
+	l->trusted = xcalloc(l->trusted_names.count, sizeof l->trusted[0]);
+	for (size_t k = 0; k < l->trusted_names.count; k++) {
+		const char *why = "";
+		if (network_parse(l->trusted_names.items[k], &l->trusted[l->trusted_count], &why)) {
+			l->trusted_count++;
+		} else {
+			config_errors_add(r->errors, place, "listeners.trusted", "\"%s\": %s",
+				l->trusted_names.items[k], why);
+		}
+	}
+	if (l->proxy_protocol && l->trusted_names.count == 0) {
+		config_errors_add(r->errors, raw_place_of(r, "listeners", (int)i, "proxy_protocol"),
+			"listeners.trusted",
+			"missing: nobody could connect, as a PROXY header is taken from trusted "
+			"networks only");
+	}
+}
+
 static void check_listener(struct raw *r, size_t i)
 {
 	struct config_listener *l = &r->config->listeners[i];
 	struct config_place place = raw_place_of(r, "listeners", (int)i, "address");
 	assert(l->text == NULL);
+	take_trusted(r, i);
 	l->text = xstrdup(l->address.text != NULL ? l->address.text : "");
 	if (l->address.text == NULL) {
 		return; /* the address is wrong: said already */
@@ -245,7 +270,7 @@ static void take_hidden(struct raw *r)
 	assert(c->hide == NULL);
 	c->hide = r->hide.items;
 	c->hide_count = r->hide.count;
-	r->hide = (struct raw_names){0};
+	r->hide = (struct config_names){0};
 }
 
 /* As many as this process may run on: a container often has fewer than the machine. */

@@ -11,12 +11,23 @@
 
 #include "raw.h"
 
+static void free_names(char **names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(names[i]);
+	}
+	free(names);
+}
+
 static void free_listeners(struct config *c)
 {
 	assert(c->listener_count == 0 || c->listeners != NULL);
 	for (size_t i = 0; i < c->listener_count; i++) {
 		free(c->listeners[i].text);
 		address_finish(&c->listeners[i].address);
+		free_names(
+			c->listeners[i].trusted_names.items, c->listeners[i].trusted_names.count);
+		free(c->listeners[i].trusted);
 	}
 	free(c->listeners);
 }
@@ -69,14 +80,6 @@ static void free_routes(struct config *c)
 		free(c->rules[i].login);
 	}
 	free(c->rules);
-}
-
-static void free_names(char **names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		free(names[i]);
-	}
-	free(names);
 }
 
 static void destroy(struct config *c)

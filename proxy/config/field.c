@@ -131,7 +131,7 @@ static bool parse_text(const struct schema_key *key, const char *text, union fie
 		break;
 	}
 	assert(key->type == SCHEMA_NAMES && text[0] == '\0');
-	v->names = (struct raw_names){0};
+	v->names = (struct config_names){0};
 	return true;
 }
 
@@ -149,7 +149,7 @@ static bool read_names(const config_setting_t *s, union field *v, char *why)
 	if (count < 0) {
 		return bad(why, "must be ", field_expected(SCHEMA_NAMES));
 	}
-	struct raw_names names = {.items = xcalloc((size_t)count, sizeof(char *))};
+	struct config_names names = {.items = xcalloc((size_t)count, sizeof(char *))};
 	for (int i = 0; i < count; i++) {
 		names.items[names.count++] = xstrdup(config_setting_get_string_elem(s, i));
 	}

@@ -15,7 +15,7 @@ union field {
 	uint64_t number; /* NUMBER, TIME, SIZE, CHOICE, MODE */
 	char *string;
 	struct address address;
-	struct raw_names names;
+	struct config_names names;
 };
 
 /* Room for the reason why a value is refused. */

@@ -114,6 +114,33 @@ static bool is_initial(const struct schema_key *key, const char *value)
 	return strcmp(key->initial, value) == 0;
 }
 
+/* Names with a blank between. */
+static void add_name(struct buf *text, const char *name, bool *fits)
+{
+	*fits = *fits && (buf_len(text) == 0 || buf_add_str(text, " ")) && buf_add_str(text, name);
+}
+
+/* Ends the text and gives it out; it lives in the buf. */
+static const char *end_names(struct buf *text, bool fits)
+{
+	return buf_add(text, span_of("", 1)) && fits ? (const char *)buf_peek(text).p : "...";
+}
+
+static void list_names(const struct listing *l, const char *list, size_t index,
+	const struct schema_key *key, const char *field)
+{
+	struct config_names names;
+	struct buf text;
+	bool fits = true;
+	memcpy(&names, field, sizeof names);
+	buf_init(&text, LISTING_NAMES_MAX);
+	for (size_t i = 0; i < names.count; i++) {
+		add_name(&text, names.items[i], &fits);
+	}
+	tell_at(l, list, index, schema_name(key), end_names(&text, fits), names.count == 0);
+	buf_finish(&text);
+}
+
 static void list_element(
 	const struct listing *l, const struct schema_key *list, size_t index, const char *element)
 {
@@ -121,7 +148,12 @@ static void list_element(
 	char room[VALUE_TEXT_MAX];
 	const struct schema_key *keys = schema_keys(&count);
 	for (size_t i = 0; i < count; i++) {
-		if (keys[i].in == SCHEMA_IN_ELEMENT && schema_is_in(&keys[i], list->path)) {
+		if (keys[i].in != SCHEMA_IN_ELEMENT || !schema_is_in(&keys[i], list->path)) {
+			continue;
+		}
+		if (keys[i].type == SCHEMA_NAMES) {
+			list_names(l, list->path, index, &keys[i], element + keys[i].offset);
+		} else {
 			const char *value = print_field(&keys[i], element + keys[i].offset, room);
 			tell_at(l, list->path, index, schema_name(&keys[i]), value,
 				is_initial(&keys[i], value));
@@ -141,18 +173,6 @@ static void list_elements(const struct listing *l, const struct schema_key *list
 	for (size_t i = hidden; i < count; i++) {
 		list_element(l, list, i - hidden, items + i * list->element_size);
 	}
-}
-
-/* Names with a blank between. */
-static void add_name(struct buf *text, const char *name, bool *fits)
-{
-	*fits = *fits && (buf_len(text) == 0 || buf_add_str(text, " ")) && buf_add_str(text, name);
-}
-
-/* Ends the text and gives it out; it lives in the buf. */
-static const char *end_names(struct buf *text, bool fits)
-{
-	return buf_add(text, span_of("", 1)) && fits ? (const char *)buf_peek(text).p : "...";
 }
 
 static void tell_hidden(const struct listing *l, const char *path)

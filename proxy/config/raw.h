@@ -12,15 +12,10 @@
 #include "config/config.h"
 #include "source.h"
 
-struct raw_names {
-	char **items;
-	size_t count;
-};
-
 struct raw_group {
 	struct config_place place;
 	char *name;
-	struct raw_names backends;
+	struct config_names backends;
 };
 
 struct raw_rule {
@@ -34,7 +29,7 @@ struct raw {
 	struct config *config;
 	struct config_errors *errors;
 	struct config_certificate pair; /* tls.certificate, tls.key */
-	struct raw_names hide;
+	struct config_names hide;
 	struct raw_group *groups;
 	size_t group_count;
 	struct raw_rule *rules;

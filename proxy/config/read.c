@@ -200,13 +200,13 @@ void raw_read(struct raw *r)
 	r->config->tls.place = raw_place_of(r, "tls", -1, "");
 }
 
-static void drop_names(struct raw_names *names)
+static void drop_names(struct config_names *names)
 {
 	for (size_t i = 0; i < names->count; i++) {
 		free(names->items[i]);
 	}
 	free(names->items);
-	*names = (struct raw_names){0};
+	*names = (struct config_names){0};
 }
 
 void raw_finish(struct raw *r)

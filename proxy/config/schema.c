@@ -91,9 +91,11 @@ static const struct schema_key keys[] = {
 	TEXT("listeners.mode", MODE, "0660",
 		"permission bits of a unix socket", ELEMENT(config_listener, mode)),
 	BOOL("listeners.proxy_protocol", "false",
-		"expect a PROXY header before each connection", LATER),
+		"expect a PROXY header before each connection",
+		ELEMENT(config_listener, proxy_protocol)),
 	TEXT("listeners.trusted", NAMES, "",
-		"networks that may send a PROXY header", LATER),
+		"networks that may say for whom they speak (PROXY header, ID)",
+		ELEMENT(config_listener, trusted_names)),
 
 	GROUP("tls", "TLS toward clients"),
 	TEXT("tls.certificate", STRING, "",

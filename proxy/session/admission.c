@@ -71,7 +71,7 @@ static uint64_t count_failure(const struct session *s)
 		c = client_credentials(s->client);
 	}
 	struct guard_failure failure = {
-		.address = s->peer.address,
+		.address = session_counted_address(s->peer.address, s->is_trusted),
 		.user = span_str(s->user),
 		.secret = secret_span(&c->password),
 		.first_ms = limits->auth_delay,
@@ -130,7 +130,10 @@ void session_on_movable(void *owner)
 		.accepted_ms = s->accepted_ms,
 		.peer = s->peer,
 		.local = s->local,
+		.origin = s->origin,
+		.is_trusted = s->is_trusted,
 	};
+	s->origin = NULL;
 	memcpy(parcel->id, s->id, sizeof parcel->id);
 	/* What stays here is an empty shell until its stream is closed: it counts nothing any more. */
 	s->peer.address[0] = '\0';

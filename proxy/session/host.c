@@ -4,6 +4,8 @@
 #include "session_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
 /* When sessions end now: goodbyes leave at the end of this turn, and nobody is waited for longer. */
 enum { SESSION_STOP_LINGER_MS = 100 };
 
@@ -15,8 +17,8 @@ static void on_drained_due(void *owner)
 
 static void check_drained(struct session_host *h)
 {
-	if (h->is_draining && h->sessions.len == 0 && pool_is_empty(h->pool) &&
-		!wheel_is_armed(&h->drained)) {
+	if (h->is_draining && h->sessions.len == 0 && h->intakes.len == 0 &&
+		pool_is_empty(h->pool) && !wheel_is_armed(&h->drained)) {
 		/* Not from inside the call that asked for it. */
 		net_loop_arm(h->loop, &h->drained, 0);
 	}
@@ -38,6 +40,8 @@ void session_host_init(struct session_host *h)
 	assert(h->guard != NULL && h->budget != NULL);
 	assert(h->worker < h->workers);
 	h->sessions = (struct list){0};
+	h->intakes = (struct list){0};
+	h->voices = NULL;
 	h->is_draining = false;
 	h->pool = pool_create(h->loop, h->counters, h->budget);
 	pool_configure(h->pool, h->generation->config, h->generation->backend_tls, h->workers);
@@ -86,6 +90,7 @@ static void drain_session(struct session *s)
 void session_host_drain(struct session_host *h)
 {
 	h->is_draining = true;
+	intake_close_all(h);
 	pool_drain(h->pool);
 	LIST_FOREACH_SAFE(node, &h->sessions)
 	{
@@ -97,6 +102,7 @@ void session_host_drain(struct session_host *h)
 void session_host_stop(struct session_host *h)
 {
 	h->is_draining = true;
+	intake_close_all(h);
 	pool_drain(h->pool);
 	LIST_FOREACH_SAFE(node, &h->sessions)
 	{
@@ -117,7 +123,8 @@ void session_host_make_room(struct session_host *h)
 
 void session_host_finish(struct session_host *h)
 {
-	assert(h->sessions.len == 0);
+	assert(h->sessions.len == 0 && h->intakes.len == 0);
+	free(h->voices);
 	net_loop_disarm(h->loop, &h->drained);
 	session_log_turned_away_more(h);
 	net_loop_disarm(h->loop, &h->refused);

@@ -13,6 +13,9 @@ static void add_client(struct log_line *line, const struct session *s)
 {
 	log_str(line, "session", s->id);
 	log_str(line, "client", s->peer.address);
+	if (s->origin != NULL && s->origin->via[0] != '\0') {
+		log_str(line, "via", s->origin->via);
+	}
 	log_str(line, "listener", session_config(s)->listeners[s->listener].text);
 }
 
@@ -108,8 +111,9 @@ void session_log_end(const struct session *s, enum fail why, const char *detail,
 {
 	struct log_line line;
 	bool is_signed_in = s->linked_ms != 0;
-	bool is_plain_leave = !is_signed_in && fail_side(why) == FAIL_SIDE_NONE;
-	/* A port scan or a health check that says nothing is no news. */
+	/* A port scan or a health check that says nothing is no news; HAProxy ends its checks by a reset. */
+	bool is_check = s->is_trusted && why == FAIL_CLIENT_IO;
+	bool is_plain_leave = !is_signed_in && (fail_side(why) == FAIL_SIDE_NONE || is_check);
 	log_begin(&line, is_plain_leave ? LOG_DEBUG : LOG_INFO,
 		is_signed_in ? "session end" : "client end");
 	add_client(&line, s);

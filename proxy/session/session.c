@@ -40,6 +40,7 @@ static void free_session(struct session *s)
 	list_remove(&s->node);
 	session_forget_user(s);
 	free(s->server_id);
+	session_origin_destroy(&s->origin);
 	generation_unref(&s->generation);
 	free(s);
 	session_host_left(h);
@@ -79,12 +80,18 @@ static void on_gone(void *owner, enum fail why, const char *detail)
 	session_end(owner, why, detail);
 }
 
+/* Counts the client out. */
+static void leave(struct session *s)
+{
+	guard_leave(s->host->guard, session_counted_address(s->peer.address, s->is_trusted));
+}
+
 static void on_closed(void *owner)
 {
 	struct session *s = owner;
 	s->client = NULL;
 	if (s->peer.address[0] != '\0') {
-		guard_leave(s->host->guard, s->peer.address);
+		leave(s);
 	}
 	free_session(s);
 }
@@ -119,36 +126,69 @@ static struct client_options client_options(const struct session *s)
 	};
 }
 
+static struct session_arrival arrival_of(struct session_host *h, int fd, size_t listener)
+{
+	struct session_arrival a = {
+		.generation = generation_ref(h->generation),
+		.listener = listener,
+		.accepted_ms = net_loop_now(h->loop),
+		.peer = socket_peer_name(fd),
+		.local = socket_local_name(fd),
+	};
+	if (a.peer.address[0] == '\0') {
+		/* Gone already; the kernel has forgotten who it was. It counts like the others. */
+		snprintf(a.peer.address, sizeof a.peer.address, SESSION_PEER_UNKNOWN);
+	}
+	return a;
+}
+
 void session_accept(struct session_host *h, int fd, size_t listener)
 {
 	assert(listener < h->generation->config->listener_count);
-	struct session *s = make_session(h, generation_ref(h->generation), listener);
+	struct session_arrival arrival = arrival_of(h, fd, listener);
+	if (h->generation->config->listeners[listener].proxy_protocol) {
+		intake_begin(h, fd, &arrival);
+	} else {
+		session_begin(h, fd, &arrival);
+	}
+}
+
+/* Counts the client in. */
+static enum fail enter(struct session *s, const struct stream_name *peer)
+{
+	const struct config_limits *limits = &session_config(s)->limits;
+	s->is_trusted = session_trusts(&session_config(s)->listeners[s->listener], peer->address);
+	enum fail why =
+		guard_enter(s->host->guard, session_counted_address(peer->address, s->is_trusted),
+			limits->clients, limits->clients_per_ip);
+	if (why == FAIL_NONE) {
+		s->peer = *peer; /* set: counted in */
+	}
+	return why;
+}
+
+void session_begin(struct session_host *h, int fd, struct session_arrival *arrival)
+{
+	struct session *s = make_session(h, arrival->generation, arrival->listener);
 	struct client_options options = client_options(s);
+	s->origin = arrival->origin;
 	s->client = client_create(h->loop, fd, &options, &session_client_events, s);
 	if (s->client == NULL) {
 		free_session(s);
 		return;
 	}
 	make_id(s);
-	s->accepted_ms = net_loop_now(h->loop);
-	struct stream_name peer = stream_peer_name(client_stream(s->client));
-	if (peer.address[0] == '\0') {
-		/* Gone already; the kernel has forgotten who it was. It counts like the others. */
-		snprintf(peer.address, sizeof peer.address, "unknown");
-	}
-	s->local = stream_local_name(client_stream(s->client));
-	const struct config_limits *limits = &session_config(s)->limits;
-	enum fail why =
-		guard_enter(h->guard, peer.address, limits->clients, limits->clients_per_ip);
+	s->accepted_ms = arrival->accepted_ms;
+	s->local = arrival->local;
+	enum fail why = enter(s, &arrival->peer);
 	if (why != FAIL_NONE) {
 		counter_add(h->counters, COUNTER_CLIENTS_REFUSED, 1);
-		session_log_turned_away(h, why, peer.address);
+		session_log_turned_away(h, why, arrival->peer.address);
 		client_say_bye(s->client, why);
 		s->is_ended = true;
 		client_close(s->client, CLIENT_LINGER_MS);
 		return;
 	}
-	s->peer = peer; /* set: counted in */
 	counter_add(h->counters, COUNTER_CLIENTS_ACCEPTED, 1);
 }
 
@@ -162,11 +202,13 @@ void session_adopt(struct session_host *h, struct session_parcel *parcel)
 	s->accepted_ms = parcel->accepted_ms;
 	s->peer = parcel->peer;
 	s->local = parcel->local;
+	s->origin = parcel->origin;
+	s->is_trusted = parcel->is_trusted;
 	memcpy(s->id, parcel->id, sizeof s->id);
 	s->client = client_unpack(h->loop, &parcel->client, &session_client_events, s);
 	free(parcel);
 	if (s->client == NULL) {
-		guard_leave(h->guard, s->peer.address);
+		leave(s);
 		free_session(s);
 		return;
 	}
@@ -177,7 +219,9 @@ void session_adopt(struct session_host *h, struct session_parcel *parcel)
 void session_parcel_drop(struct session_parcel *parcel)
 {
 	client_parcel_drop(&parcel->client);
-	guard_leave(parcel->guard, parcel->peer.address);
+	guard_leave(
+		parcel->guard, session_counted_address(parcel->peer.address, parcel->is_trusted));
+	session_origin_destroy(&parcel->origin);
 	generation_unref(&parcel->generation);
 	free(parcel);
 }

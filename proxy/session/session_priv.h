@@ -8,9 +8,22 @@
 #include "client/client.h"
 #include "client/guard.h"
 #include "imap/tracker.h"
+#include "net/proxy_header.h"
 #include "session/session.h"
 
 #define SESSION_ID_LEN 17
+
+/* The address of who has gone before anybody asked for it. */
+#define SESSION_PEER_UNKNOWN "unknown"
+
+/* What a trusted peer has said of the client (listeners.trusted). Strings are owned; NULL: not said. */
+struct session_origin {
+	char via[64]; /* the peer itself; "": the client has connected here */
+	bool is_tls;  /* the client has spoken TLS with the peer */
+	char *tls_version;
+	char *authority;  /* name that the client asked for */
+	char *session_id; /* what the peer calls the connection */
+};
 
 struct session {
 	struct list_node node; /* in host->sessions */
@@ -32,6 +45,7 @@ struct session {
 	struct route route;
 	enum mechanism mechanism;
 	bool has_route;
+	bool is_trusted;      /* the address is no client's: not counted */
 	bool is_user_counted; /* in the guard */
 	bool is_ended;        /* session_end was called; only on_closed is awaited */
 	bool has_server_bye;  /* the server said BYE, and the client has read it */
@@ -39,7 +53,8 @@ struct session {
 	bool is_reused;       /* the sign-in was answered without asking the server */
 	uint64_t accepted_ms, asked_ms, linked_ms, active_ms;
 	uint64_t bytes_to_client, bytes_to_server;
-	struct stream_name peer, local;
+	struct stream_name peer, local; /* as the client would say it, whatever is between */
+	struct session_origin *origin;  /* NULL: nobody has said anything of it */
 	char id[SESSION_ID_LEN];
 };
 
@@ -51,7 +66,18 @@ struct session_parcel {
 	size_t listener;
 	uint64_t accepted_ms;
 	struct stream_name peer, local;
+	struct session_origin *origin;
+	bool is_trusted;
 	char id[SESSION_ID_LEN];
+};
+
+/* A connection whose client is known by its address. */
+struct session_arrival {
+	struct generation *generation; /* a reference */
+	size_t listener;
+	uint64_t accepted_ms;
+	struct stream_name peer, local;
+	struct session_origin *origin; /* owned; NULL: there is none */
 };
 
 static inline const struct config *session_config(const struct session *s)
@@ -70,7 +96,10 @@ static inline struct capability_policy session_policy(const struct session *s)
 	};
 }
 
-/* session.c: the one exit. Parks or closes the server connection, logs, closes the client. */
+/* session.c: a session for the client on fd. Takes over fd and what the arrival owns. */
+void session_begin(struct session_host *h, int fd, struct session_arrival *arrival);
+
+/* The one exit. Parks or closes the server connection, logs, closes the client. */
 void session_end(struct session *s, enum fail why, const char *detail);
 extern const struct client_events session_client_events;
 
@@ -112,6 +141,21 @@ void session_log_turned_away(struct session_host *h, enum fail why, const char *
 void session_log_turned_away_more(void *owner); /* the timer of it */
 void session_log_end(const struct session *s, enum fail why, const char *detail,
 	const char *not_parked, bool had_server);
+
+/* origin.c */
+struct session_origin *session_origin_create(void);
+void session_origin_destroy(struct session_origin **o);
+/* From a PROXY header; via is the address of who sent it. */
+struct session_origin *session_origin_of(const struct proxy_header *header, const char *via);
+/* Whether the networks that a listener trusts hold the address. */
+bool session_trusts(const struct config_listener *l, const char *address);
+/* What the guard counts the client as. */
+const char *session_counted_address(const char *address, bool is_trusted);
+
+/* intake.c: connections that have not brought their PROXY header yet. */
+struct intake_voices;
+void intake_begin(struct session_host *h, int fd, struct session_arrival *arrival);
+void intake_close_all(struct session_host *h);
 
 /* host.c */
 void session_host_left(struct session_host *h); /* a session has gone */

@@ -57,8 +57,10 @@ class Reply:
 class Client:
     """One connection. `log` keeps everything sent and received, as (">" or "<", bytes)."""
 
-    def __init__(self, address, tls=None, name="localhost", timeout=SOON, greet=True, source=None):
-        """`address`: (host, port) or a unix socket's path. `tls`: an SSLContext for implicit TLS."""
+    def __init__(self, address, tls=None, name="localhost", timeout=SOON, greet=True, source=None,
+                 header=b""):
+        """`address`: (host, port) or a unix socket's path. `tls`: an SSLContext for implicit TLS.
+        `header`: goes before everything else, together with what follows where something does."""
         self.log = []
         self._count = 0
         self._in = bytearray()
@@ -70,6 +72,8 @@ class Client:
         else:
             self.sock = socket.create_connection(address, timeout, source_address=source)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if header:
+            self.sock.send(header, socket.MSG_MORE if tls else 0)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname=name)
         self.greeting = self.response() if greet else None

@@ -153,6 +153,38 @@ static void test_later_work_is_taken_when_off(void **state)
 	config_unref(&c);
 }
 
+static void expect_listener(const char *keys, const char *words)
+{
+	char whole[1000];
+	char wanted[400];
+	snprintf(whole, sizeof whole,
+		"listeners = ( { address = \"127.0.0.1:1\"; %s } );\n"
+		"backends = ( { name = \"m\"; address = \"h:2\"; } );\n",
+		keys);
+	snprintf(wanted, sizeof wanted, "/test.conf:1: listeners.trusted: %s\n", words);
+	char *errors = scratch_config_errors(whole);
+	if (strstr(errors, wanted) == NULL || count_lines(errors) != 1) {
+		print_error("wanted %sgot %s", wanted, errors);
+		fail();
+	}
+	free(errors);
+}
+
+static void test_trusted(void **state)
+{
+	(void)state;
+	expect_listener("trusted = ( \"10.0.0.0/24\", \"10.0.0.300\" );",
+		"\"10.0.0.300\": must be an address, a network such as 10.0.0.0/8, or unix");
+	expect_listener("trusted = ( \"10.0.0.0/33\" );",
+		"\"10.0.0.0/33\": behind the slash stands a number from 0 to 32");
+	expect_listener("trusted = ( \"10.0.0.5/24\" );",
+		"\"10.0.0.5/24\": has bits behind its prefix: write the first address of the "
+		"network, or one address without a slash");
+	expect_listener("proxy_protocol = true;",
+		"missing: nobody could connect, as a PROXY header is taken from trusted networks "
+		"only");
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -341,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_out_of_bounds),
 		cmocka_unit_test(test_later_work_is_refused),
 		cmocka_unit_test(test_later_work_is_taken_when_off),
+		cmocka_unit_test(test_trusted),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_files_and_rights),

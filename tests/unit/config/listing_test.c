@@ -69,7 +69,8 @@ static void test_what_was_set(void **state)
 	char *all = listed(
 		"workers = 3;\n"
 		"log = { format = \"json\"; };\n"
-		"listeners = ( { address = \"unix:/tmp/x\"; mode = \"0600\"; } );\n"
+		"listeners = ( { address = \"unix:/tmp/x\"; mode = \"0600\";\n"
+		"  trusted = ( \"unix\", \"10.0.0.0/8\" ); } );\n"
 		"backends = ( { name = \"a\"; address = \"127.0.0.1:1\"; },\n"
 		"  { name = \"b\"; address = \"127.0.0.1:2\"; weight = 7; send_id = false; } );\n"
 		"groups = ( { name = \"g\"; backends = ( \"b\", \"a\" ); } );\n"
@@ -83,6 +84,9 @@ static void test_what_was_set(void **state)
 	has(all, "\nlog.format=json\n");
 	has(all, "\nlisteners[0].address=unix:/tmp/x\n");
 	has(all, "\nlisteners[0].mode=0600\n");
+	has(all, "\nlisteners[0].proxy_protocol=false (default)\n");
+	has(all, "\nlisteners[0].trusted=unix 10.0.0.0/8\n");
+	has(all, "\nbackends[0].max_connections=0 (default)\n");
 	has(all, "\nbackends[1].weight=7\n");
 	has(all, "\nbackends[1].send_id=false\n");
 	has(all, "\ngroups[0].name=g\ngroups[0].backends=b a\n");
