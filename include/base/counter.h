@@ -18,8 +18,8 @@
 	X(CARRIED, "carried", "Client connections moved to their home worker")                     \
 	X(BACKEND_DIALS, "backend_dials", "Connections opened to servers")                         \
 	X(BACKEND_DIAL_FAILURES, "backend_dial_failures", "Connections to servers that failed")    \
-	X(POOL_HITS, "pool_hits", "Sign-ins answered from a parked connection")                    \
-	X(POOL_MISSES, "pool_misses", "Sign-ins that needed a new connection")                     \
+	X(POOL_HITS, "pool_hits", "Connections given to sessions that were parked before")         \
+	X(POOL_MISSES, "pool_misses", "Sessions for which a connection had to be opened")          \
 	X(POOL_HITS_ENABLED, "pool_hits_enabled",                                                  \
 		"Of the hits: with something enabled on the connection")                           \
 	X(POOL_KNOWN, "pool_known", "Sign-ins answered by a proof, without a connection")          \
@@ -33,8 +33,6 @@
 	X(POOL_SPARES_USED, "pool_spares_used", "Sign-ins on a connection that was opened ahead")  \
 	X(POOL_UNAUTHENTICATED, "pool_unauthenticated",                                            \
 		"Connections left by a user and kept for any other")                               \
-	X(POOL_EVICTED_WANTED, "pool_evicted_wanted",                                              \
-		"Of the evicted: closed because somebody waited")                                  \
 	X(POOL_WAITED, "pool_waited", "Sessions that had to wait for a connection")                \
 	X(POOL_WAIT_MS, "pool_wait_ms", "Milliseconds waited for connections, in all")             \
 	X(POOL_WAIT_TIMEOUTS, "pool_wait_timeouts", "Sessions that waited for queue_timeout")      \
@@ -48,7 +46,14 @@
 	X(POOL_DISCARD_RULE, "pool_discard_rule",                                                  \
 		"Discarded: too old, changed, purged, or nothing is kept")                         \
 	X(POOL_DISCARD_ENDED, "pool_discard_ended", "Discarded: ended together with the session")  \
-	X(POOL_EVICTED, "pool_evicted", "Parked connections closed by age, idleness or caps")      \
+	X(POOL_EVICTED, "pool_evicted", "Parked connections closed by the proxy")                  \
+	X(POOL_EVICTED_AGE, "pool_evicted_age", "Evicted: idle_timeout or max_lifetime is over")   \
+	X(POOL_EVICTED_FULL, "pool_evicted_full", "Evicted: more than the caps allow")             \
+	X(POOL_EVICTED_WANTED, "pool_evicted_wanted", "Evicted: somebody waited")                  \
+	X(POOL_EVICTED_PURGED, "pool_evicted_purged",                                              \
+		"Evicted: the proof of its password is void, or an operator flushed")              \
+	X(POOL_EVICTED_OFF, "pool_evicted_off", "Evicted: a reload took its place, or the end")    \
+	X(POOL_LOST, "pool_lost", "Parked connections that the server ended, or spoke on")         \
 	X(BYTES_TO_CLIENTS, "bytes_to_clients", "Bytes relayed to clients")                        \
 	X(BYTES_TO_SERVERS, "bytes_to_servers", "Bytes relayed to servers")
 

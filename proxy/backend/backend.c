@@ -74,7 +74,6 @@ static void on_timer(void *owner)
 		backend_scrub_broken(b, FAIL_SCRUB_TIMEOUT);
 		break;
 	case BACKEND_PARKED:
-		counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
 		backend_close(b, backend_is_too_old(b) ? FAIL_POOL_AGE : FAIL_POOL_IDLE);
 		break;
 	case BACKEND_CLOSING:
@@ -175,14 +174,56 @@ static void drop_helpers(struct backend *b)
 	}
 }
 
+void backend_log_whose(const struct backend *b, struct log_line *line)
+{
+	log_str(line, "backend", b->server->name);
+	if (b->user != NULL) {
+		log_span(line, "login", user_login(b->user));
+	}
+}
+
 static void log_close(const struct backend *b, enum fail why)
 {
 	struct log_line line;
 	log_begin(&line, fail_side(why) == FAIL_SIDE_SERVER ? LOG_INFO : LOG_DEBUG,
 		"server connection closed");
+	backend_log_whose(b, &line);
 	log_str(&line, "state", states[b->state].name);
 	log_str(&line, "reason", fail_name(why));
 	log_end(&line);
+}
+
+static enum counter eviction_of(enum fail why)
+{
+	switch (why) {
+	case FAIL_POOL_IDLE:
+	case FAIL_POOL_AGE:
+		return COUNTER_POOL_EVICTED_AGE;
+	case FAIL_POOL_FULL:
+		return COUNTER_POOL_EVICTED_FULL;
+	case FAIL_POOL_WANTED:
+		return COUNTER_POOL_EVICTED_WANTED;
+	case FAIL_STALE:
+	case FAIL_POOL_FLUSHED:
+		return COUNTER_POOL_EVICTED_PURGED;
+	default:
+		return COUNTER_POOL_EVICTED_OFF;
+	}
+}
+
+/* What was parked is lent, evicted or lost: the numbers add up. */
+static void count_close(const struct backend *b, enum fail why)
+{
+	struct counters *c = b->pool->counters;
+	if (b->state != BACKEND_PARKED) {
+		return;
+	}
+	if (fail_side(why) == FAIL_SIDE_SERVER) {
+		counter_add(c, COUNTER_POOL_LOST, 1);
+	} else {
+		counter_add(c, COUNTER_POOL_EVICTED, 1);
+		counter_add(c, eviction_of(why), 1);
+	}
 }
 
 /* Between commands a goodbye is possible: the server's log then shows a clean end. */
@@ -197,6 +238,7 @@ void backend_close(struct backend *b, enum fail why)
 	if (b->state == BACKEND_CLOSING) {
 		return;
 	}
+	count_close(b, why);
 	log_close(b, why);
 	bool is_waiting = b->state == BACKEND_PARKED || b->state == BACKEND_SPARE;
 	if (is_waiting && fail_side(why) != FAIL_SIDE_SERVER) {
@@ -216,10 +258,7 @@ void backend_close(struct backend *b, enum fail why)
 void backend_evict(struct backend *b)
 {
 	assert(b->state == BACKEND_PARKED || b->state == BACKEND_SPARE);
-	if (b->state == BACKEND_PARKED) {
-		counter_add(b->pool->counters, COUNTER_POOL_EVICTED, 1);
-		counter_add(b->pool->counters, COUNTER_POOL_EVICTED_WANTED, 1);
-	}
+	count_close(b, FAIL_POOL_WANTED);
 	log_close(b, FAIL_POOL_WANTED);
 	say_goodbye(b);
 	drop_helpers(b);
@@ -258,7 +297,7 @@ static size_t on_data(void *owner, struct span in)
 		return backend_scrub_data(b, in);
 	case BACKEND_PARKED:
 		/* BYE, or anything else that nobody asked for: the user was kicked, locked, moved. */
-		known_drop_user(b, FAIL_POOL_UNEXPECTED);
+		known_drop_user(b);
 		backend_close(b, FAIL_POOL_UNEXPECTED);
 		return in.n;
 	case BACKEND_DIALING:

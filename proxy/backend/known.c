@@ -146,7 +146,7 @@ struct pool_flushed known_flush(struct pool_user *u)
 	return done;
 }
 
-void known_drop_user(struct backend *b, enum fail why)
+void known_drop_user(struct backend *b)
 {
 	struct pool_user *u = b->user;
 	forget_all(u);
@@ -154,7 +154,7 @@ void known_drop_user(struct backend *b, enum fail why)
 	{
 		struct backend *other = LIST_OBJECT(node, struct backend, user_node);
 		if (other != b) {
-			backend_close(other, why);
+			backend_close(other, FAIL_STALE);
 		}
 	}
 }

@@ -147,11 +147,17 @@ static enum counter miss_of(const struct loan *l)
 	if (!l->is_proved && !known_is_fresh(l->user, l)) {
 		return COUNTER_POOL_MISS_EXPIRED;
 	}
-	return l->user->parked.len > 0 ? COUNTER_POOL_MISS_CLASS : COUNTER_POOL_MISS_NONE;
+	bool is_other = user_has_other_class(l->user, l);
+	return is_other ? COUNTER_POOL_MISS_CLASS : COUNTER_POOL_MISS_NONE;
 }
 
-static void count_miss(const struct loan *l)
+/* Once a loan, also when its connection has to be replaced. */
+static void count_miss(struct loan *l)
 {
+	if (l->is_missed) {
+		return;
+	}
+	l->is_missed = true;
 	counter_add(l->pool->counters, COUNTER_POOL_MISSES, 1);
 	counter_add(l->pool->counters, miss_of(l), 1);
 	pool_note(l->pool, l->server->name, POOL_EVENT_MISS, FAIL_NONE);

@@ -17,6 +17,7 @@ struct loan {
 	bool is_ready, is_reused, is_proved;
 	bool has_retried;   /* the server's [LIMIT] was answered by a second try */
 	bool needs_new;     /* what is parked is not to be trusted any more */
+	bool is_missed;     /* counted as a miss */
 	bool is_told;       /* ready, and its session knows that somebody waits */
 	bool is_for_server; /* waits for a connection to the server, not for one of the user's */
 	const struct config_backend *config;

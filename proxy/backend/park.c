@@ -37,6 +37,7 @@ static void give_up(struct backend *b, enum counter label, enum fail why, const 
 	counter_add(b->pool->counters, COUNTER_POOL_DISCARDED, 1);
 	counter_add(b->pool->counters, label, 1);
 	log_begin(&line, LOG_DEBUG, "not parked");
+	backend_log_whose(b, &line);
 	log_str(&line, "reason", fail_name(why));
 	log_str(&line, "detail", detail);
 	log_end(&line);
@@ -221,10 +222,14 @@ void backend_arm_parked(struct backend *b)
 	net_loop_arm(b->pool->loop, &b->timer, left < idle_left ? left : idle_left);
 }
 
-static void log_parked(void)
+static void log_parked(const struct backend *b)
 {
 	struct log_line line;
 	log_begin(&line, LOG_DEBUG, "parked");
+	backend_log_whose(b, &line);
+	if (buf_len(&b->enabled) > 0) {
+		log_span(&line, "enabled", buf_peek(&b->enabled));
+	}
 	log_end(&line);
 }
 
@@ -234,7 +239,7 @@ static void park(struct backend *b)
 	b->parked_ms = net_loop_now(b->pool->loop);
 	backend_move(b, BACKEND_PARKED);
 	backend_arm_parked(b);
-	log_parked();
+	log_parked(b);
 	user_park(b);
 }
 
@@ -312,5 +317,5 @@ void backend_scrub_broken(struct backend *b, enum fail why)
 	/* Somebody waited for it: the client is not told, it gets a new connection. */
 	b->loan = NULL;
 	loan_again(l);
-	backend_close(b, why);
+	give_up(b, COUNTER_POOL_DISCARD_BARRIER, why, "check");
 }

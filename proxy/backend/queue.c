@@ -80,7 +80,6 @@ static void begin_wait(struct loan *l)
 	uint64_t most = p->settings.queue_timeout;
 	assert(l->backend == NULL && !l->is_ready);
 	l->since_ms = net_loop_now(p->loop);
-	counter_add(p->counters, COUNTER_POOL_WAITED, 1);
 	wheel_timer_init(&l->wait, on_timeout, l);
 	bool is_again = l->needs_new && most < QUEUE_AGAIN_MS;
 	net_loop_arm(p->loop, &l->wait, is_again ? QUEUE_AGAIN_MS : most);
@@ -89,6 +88,7 @@ static void begin_wait(struct loan *l)
 
 void queue_join(struct loan *l)
 {
+	counter_add(l->pool->counters, COUNTER_POOL_WAITED, 1);
 	list_push_back(&l->user->waiting, &l->node);
 	begin_wait(l);
 }

@@ -236,13 +236,11 @@ void user_park(struct backend *b)
 	assert(b->state == BACKEND_PARKED);
 	/* The newest is the most useful one: the oldest make room. */
 	while (u->parked.len > p->settings.max_idle_per_user) {
-		counter_add(p->counters, COUNTER_POOL_EVICTED, 1);
 		backend_close(
 			LIST_OBJECT(u->parked.first, struct backend, user_node), FAIL_POOL_FULL);
 	}
 	while (p->states[BACKEND_PARKED].len > p->max_parked) {
 		struct list_node *oldest = p->states[BACKEND_PARKED].first;
-		counter_add(p->counters, COUNTER_POOL_EVICTED, 1);
 		backend_close(LIST_OBJECT(oldest, struct backend, node), FAIL_POOL_FULL);
 	}
 	queue_wake(p, u);
@@ -272,6 +270,17 @@ struct backend *user_find_parked(const struct pool_user *u, const struct loan *l
 		}
 	}
 	return NULL;
+}
+
+bool user_has_other_class(const struct pool_user *u, const struct loan *l)
+{
+	for (struct list_node *node = u->parked.first; node != NULL; node = node->next) {
+		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
+		if (proof_equal(&b->proof, &l->proof)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan *l)

@@ -58,6 +58,8 @@ void user_park(struct backend *b);                                   /* caps may
 /* A parked connection of this class whose proof answers for the loan; NULL: none. */
 struct backend *user_find_parked(
 	const struct pool_user *u, const struct loan *l, struct span class);
+/* True: what is parked for the loan's credential has other things enabled. */
+bool user_has_other_class(const struct pool_user *u, const struct loan *l);
 /* One that is about to be parked: its barrier has been sent. */
 struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan *l);
 /* Forgets and closes what is parked where all that is named is so (pool_flush). */
@@ -72,7 +74,6 @@ void known_refuse(const struct loan *l); /* it said that the credential is wrong
 void known_forget(struct pool_user *u);  /* all of it */
 /* And of what it opened nothing is lent again. */
 struct pool_flushed known_flush(struct pool_user *u);
-void known_drop_user(
-	struct backend *b, enum fail why); /* also closes what else is parked for him */
+void known_drop_user(struct backend *b); /* also closes what else is parked for him */
 
 #endif

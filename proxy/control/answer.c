@@ -58,7 +58,7 @@ void answer_set(json_t *object, const char *key, json_t *value)
 
 static char *finish(json_t *document)
 {
-	char *text = json_dumps(document, JSON_COMPACT);
+	char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(4));
 	json_decref(document);
 	if (text == NULL) {
 		abort(); /* a document that was never complete */

@@ -52,6 +52,7 @@ static json_t *pool_row(const struct pool_server_row *row)
 	answer_set(r, "waiting", answer_number(row->waiting));
 	answer_set(r, "parked", answer_number(row->states[BACKEND_PARKED]));
 	answer_set(r, "classes", classes_of(row));
+	answer_set(r, "spare", answer_number(row->states[BACKEND_SPARE]));
 	answer_set(r, "signing_in", answer_number(signing_in(row)));
 	answer_set(r, "cleaning", answer_number(row->states[BACKEND_SCRUBBING]));
 	answer_set(r, "hits", answer_number(row->tally.count[POOL_EVENT_HIT]));

@@ -37,6 +37,7 @@ static const struct column pools[] = {
 	{"ACTIVE", "active", FORM_NUMBER},
 	{"WAITING", "waiting", FORM_NUMBER},
 	{"PARKED", "parked", FORM_NUMBER},
+	{"SPARE", "spare", FORM_NUMBER},
 	{"SIGNING IN", "signing_in", FORM_NUMBER},
 	{"CLEANING", "cleaning", FORM_NUMBER},
 	{"HITS", "hits", FORM_NUMBER},

@@ -173,6 +173,18 @@ def test_who_waits(make_proxy, mail1):
     process.remove_dir(os.path.dirname(proxy.path))
 
 
+def test_spares(make_proxy, mail1):
+    proxy = start(make_proxy, {"mail1": mail1}, workers=2, pool={"spares": 4})
+    settled(proxy, "pools", lambda rows: rows[0]["spare"] == 4)
+    shown, = table(run(proxy, "show", "pools"))
+    assert (shown["SPARE"], shown["PARKED"], shown["PARKED BY CLASS"]) == ("4", "0", "-")
+    with proxy.client("u1", mail1.users["u1"]):
+        settled(proxy, "pools", lambda rows: rows[0]["active"] == 1 and rows[0]["spare"] == 4)
+        counters = show(proxy, "stats")["counters"]
+        assert (counters["pool_spares_used"], counters["pool_spares_opened"]) == (1, 5)
+    process.remove_dir(os.path.dirname(proxy.path))
+
+
 def test_parked_by_class(mux, mail1):
     with mux.client("u4", mail1.users["u4"]) as client:
         client.cmd("ENABLE CONDSTORE").ok()

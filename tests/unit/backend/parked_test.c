@@ -571,10 +571,11 @@ static void test_unexpected_bytes_spare_the_living(void **state)
 	pool_rig_wait(r, BACKEND_PARKED, 0);
 	borrower_say(&b, "a NOOP\r\n");
 	borrower_hear(&b, "a OK done\r\n");
-	assert_null(borrower_return(&b, FAIL_LOGOUT));
-	pool_rig_wait(r, BACKEND_PARKED, 1);
+	/* But it may be of before a change for which the server ends connections: nobody has it next. */
+	assert_string_equal(borrower_return(&b, FAIL_LOGOUT), "purged");
 	borrower_finish(&b);
 	assert_false(is_hit(r, "right", "alice", true)); /* until the server has said so again */
+	park_many(r, 1, "alice");
 	assert_true(is_hit(r, "right", "alice", true));
 }
 
