@@ -24,15 +24,16 @@ struct capability_policy {
 struct capability_preauth {
 	bool can_starttls;   /* TLS is configured and not yet active */
 	unsigned mechanisms; /* AUTH= for each; without the LOGIN command LOGINDISABLED */
+	struct span offered; /* what every server offers that it could be */
 };
 
 /* A list from a server with more words or bytes than this is cut: no server sends so many. */
 #define CAPABILITY_LIST_MAX 4096
 
 /*
- * Appends the list before sign-in: IMAP4rev1, LITERAL+, SASL-IR, ID, and STARTTLS, LOGINDISABLED or
- * AUTH= as `now` says. Nothing of a server's: it is not known yet which one it will be. False: out's
- * cap (part of the list may be there).
+ * Appends the list before sign-in: IMAP4rev1, what all servers offer less what ends at the proxy and what
+ * is hidden, LITERAL+, SASL-IR, ID, and STARTTLS, LOGINDISABLED or AUTH= as `now` says. It is not known
+ * yet which server it will be. False: out's cap (part of the list may be there).
  */
 bool capability_write_preauth(
 	struct buf *out, const struct capability_policy *policy, struct capability_preauth now);
@@ -46,6 +47,15 @@ bool capability_write_preauth(
  */
 bool capability_write_session(
 	struct buf *out, const struct capability_policy *policy, struct span server_list);
+
+/*
+ * Leaves in common, a list that begins empty, what is in `list` too (any case); is_first: makes it all of
+ * list. What is no capability, and what common has no room for, is left out.
+ */
+void capability_meet(struct buf *common, struct span list, bool is_first);
+
+/* The mechanisms among the AUTH= words of a list, as MECHANISM_BIT. */
+unsigned capability_mechanisms(struct span list);
 
 /* True when the word (any case) is in the list. */
 bool capability_has(struct span list, const char *word);

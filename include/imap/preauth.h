@@ -26,6 +26,7 @@ struct preauth_policy {
 	bool can_starttls;   /* the listener offers STARTTLS and TLS is not active */
 	bool can_sign_in;    /* TLS is active, or the listener takes credentials in clear */
 	unsigned mechanisms; /* of MECHANISM_BIT: what is taken, and shown as AUTH= */
+	struct span offered; /* what every server offers that it could be; copied */
 	size_t max_line;     /* limits.line */
 	size_t max_bytes; /* limits.preauth_bytes: all input before the sign-in, per attempt series */
 };

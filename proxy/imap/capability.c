@@ -106,24 +106,6 @@ static bool write_mechanisms(struct buf *out, const struct capability_policy *po
 	return true;
 }
 
-bool capability_write_preauth(
-	struct buf *out, const struct capability_policy *policy, struct capability_preauth now)
-{
-	bool is_first = true;
-	if (!write_word(out, policy, span_str("IMAP4rev1"), &is_first) ||
-		!write_own(out, policy, &is_first)) {
-		return false;
-	}
-	if (now.can_starttls && !write_word(out, policy, span_str("STARTTLS"), &is_first)) {
-		return false;
-	}
-	bool can_login = (now.mechanisms & MECHANISM_BIT(MECHANISM_LOGIN_COMMAND)) != 0;
-	if (!can_login && !write_word(out, policy, span_str("LOGINDISABLED"), &is_first)) {
-		return false;
-	}
-	return write_mechanisms(out, policy, now.mechanisms, &is_first);
-}
-
 /* The next word; false at the end of the list. */
 static bool next_word(struct span *list, struct span *word)
 {
@@ -146,21 +128,50 @@ static struct span cut(struct span list)
 	return span_slice(list, 0, n);
 }
 
+/* A server's words, less what ends here and what stands there already. */
+static bool write_offered(struct buf *out, const struct capability_policy *policy, struct span list,
+	struct span said, bool *is_first)
+{
+	struct span rest = cut(list);
+	struct span word;
+	while (next_word(&rest, &word)) {
+		if (!is_word(word) || is_ended(word) || span_equal_nocase(word, said)) {
+			continue;
+		}
+		if (!write_word(out, policy, word, is_first)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool capability_write_preauth(
+	struct buf *out, const struct capability_policy *policy, struct capability_preauth now)
+{
+	bool is_first = true;
+	struct span base = span_str("IMAP4rev1");
+	/* Not asked of the servers: the dialogue before sign-in is IMAP4rev1 whatever they are. */
+	if (!write_word(out, policy, base, &is_first) ||
+		!write_offered(out, policy, now.offered, base, &is_first) ||
+		!write_own(out, policy, &is_first)) {
+		return false;
+	}
+	if (now.can_starttls && !write_word(out, policy, span_str("STARTTLS"), &is_first)) {
+		return false;
+	}
+	bool can_login = (now.mechanisms & MECHANISM_BIT(MECHANISM_LOGIN_COMMAND)) != 0;
+	if (!can_login && !write_word(out, policy, span_str("LOGINDISABLED"), &is_first)) {
+		return false;
+	}
+	return write_mechanisms(out, policy, now.mechanisms, &is_first);
+}
+
 bool capability_write_session(
 	struct buf *out, const struct capability_policy *policy, struct span server_list)
 {
 	bool is_first = true;
-	struct span rest = cut(server_list);
-	struct span word;
-	while (next_word(&rest, &word)) {
-		if (!is_word(word) || is_ended(word)) {
-			continue;
-		}
-		if (!write_word(out, policy, word, &is_first)) {
-			return false;
-		}
-	}
-	return write_own(out, policy, &is_first);
+	return write_offered(out, policy, server_list, (struct span){0}, &is_first) &&
+	       write_own(out, policy, &is_first);
 }
 
 bool capability_has(struct span list, const char *wanted)
@@ -172,4 +183,51 @@ bool capability_has(struct span list, const char *wanted)
 		}
 	}
 	return false;
+}
+
+static bool has_word(struct span list, struct span wanted)
+{
+	struct span word;
+	while (next_word(&list, &word)) {
+		if (span_equal_nocase(word, wanted)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void capability_meet(struct buf *common, struct span list, bool is_first)
+{
+	struct buf met;
+	struct span left = is_first ? cut(list) : buf_peek(common);
+	struct span word;
+	buf_init(&met, CAPABILITY_LIST_MAX);
+	list = cut(list);
+	while (next_word(&left, &word)) {
+		bool is_common = is_word(word) && (is_first || has_word(list, word));
+		size_t room = CAPABILITY_LIST_MAX - buf_len(&met);
+		if (is_common && word.n + 1 <= room) {
+			bool is_added = (buf_len(&met) == 0 || buf_add_str(&met, " ")) &&
+					buf_add(&met, word);
+			assert(is_added);
+			(void)is_added;
+		}
+	}
+	buf_clear(common);
+	(void)!buf_add(common, buf_peek(&met));
+	buf_finish(&met);
+}
+
+unsigned capability_mechanisms(struct span list)
+{
+	unsigned mechanisms = 0;
+	struct span word;
+	while (next_word(&list, &word)) {
+		if (matches(word, "AUTH=")) {
+			enum mechanism m =
+				mechanism_find(span_slice(word, strlen("AUTH="), word.n));
+			mechanisms |= m != MECHANISM_COUNT ? MECHANISM_BIT(m) : 0;
+		}
+	}
+	return mechanisms;
 }

@@ -66,6 +66,7 @@ void preauth_say_capabilities(struct preauth *p, struct buf *out)
 	struct capability_preauth now = {
 		.can_starttls = p->policy.can_starttls,
 		.mechanisms = p->policy.can_sign_in ? p->policy.mechanisms : 0,
+		.offered = span_str(p->offered),
 	};
 	if (!capability_write_preauth(out, &p->policy.capabilities, now)) {
 		p->failure = FAIL_SLOW_READER;
@@ -275,6 +276,8 @@ struct preauth *preauth_create(const struct preauth_policy *policy)
 {
 	struct preauth *p = xcalloc(1, sizeof(*p));
 	p->policy = *policy;
+	p->offered = xmemdup0(policy->offered.p, policy->offered.n);
+	p->policy.offered = (struct span){0};
 	p->state = PREAUTH_STATE_COMMAND;
 	p->is_first = true;
 	command_reader_init(&p->reader, policy->max_line, policy->max_bytes + TEXT_SLACK);
@@ -287,6 +290,7 @@ void preauth_destroy(struct preauth **p)
 		command_reader_finish(&(*p)->reader);
 		credentials_drop(&(*p)->credentials);
 		secret_drop(&(*p)->response);
+		free((*p)->offered);
 		free((*p)->late_refusal);
 		free(*p);
 		*p = NULL;

@@ -33,6 +33,7 @@ struct preauth {
 	unsigned literals;   /* of the command at hand */
 	unsigned steps;      /* challenges of the exchange at hand */
 	const char *refusal; /* the answer when a refused command has passed by */
+	char *offered;       /* policy.offered */
 	char *late_refusal;  /* EXCHANGE: the answer to whatever the client sends now */
 	struct secret response;
 	size_t tag_len; /* 0: the command had no usable tag */

@@ -57,6 +57,50 @@ static void before_sign_in(void **state)
 	check_preauth(&hide_nothing, false, false, "IMAP4rev1 LITERAL+ SASL-IR ID LOGINDISABLED");
 }
 
+static void check_meet(const char *a, const char *b, const char *wanted)
+{
+	struct buf common;
+	buf_init(&common, CAPABILITY_LIST_MAX);
+	capability_meet(&common, span_str(a), true);
+	capability_meet(&common, span_str(b), false);
+	struct span got = buf_peek(&common);
+	if (!span_is(got, wanted)) {
+		fail_msg("%.*s, not %s", SPAN_ARG(got), wanted);
+	}
+	buf_finish(&common);
+}
+
+/* A cluster of different servers. */
+static void what_all_offer(void **state)
+{
+	(void)state;
+	check_meet("IMAP4rev1 IDLE UIDPLUS AUTH=PLAIN", "idle IMAP4REV1 auth=plain SORT",
+		"IMAP4rev1 IDLE AUTH=PLAIN");
+	check_meet("IMAP4rev1 IDLE", "", "");
+	check_meet("", "IMAP4rev1 IDLE", "");
+	check_meet("IMAP4rev1  BAD]WORD \"X\" IDLE ", " IDLE BAD]WORD", "IDLE");
+	struct buf out;
+	struct capability_preauth now = {.mechanisms = MECHANISMS_PASSWORD,
+		.offered = span_str("IMAP4rev1 LITERAL- ID IDLE STARTTLS NAMESPACE AUTH=X "
+				    "COMPRESS=DEFLATE LOGIN-REFERRALS NAMESPACE2 imap4rev1")};
+	static const char *const hide[] = {"NAMESPACE2"};
+	const struct capability_policy policy = {.hide = hide, .hide_count = 1};
+	buf_init(&out, 1000);
+	assert_true(capability_write_preauth(&out, &policy, now));
+	assert_true(span_is(buf_peek(&out),
+		"IMAP4rev1 IDLE NAMESPACE LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN"));
+	buf_finish(&out);
+}
+
+static void what_they_can_verify(void **state)
+{
+	(void)state;
+	assert_int_equal(capability_mechanisms(span_str("IMAP4rev1 auth=xoauth2 AUTH=SCRAM-SHA-256 "
+							"AUTH=SCRAM-SHA-256-PLUS AUTH=NTLM AUTH=")),
+		MECHANISM_BIT(MECHANISM_XOAUTH2) | MECHANISM_BIT(MECHANISM_SCRAM_SHA_256));
+	assert_int_equal(capability_mechanisms(span_str("")), 0);
+}
+
 static void hidden_words(void **state)
 {
 	(void)state;
@@ -128,6 +172,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(before_sign_in),
+		cmocka_unit_test(what_all_offer),
+		cmocka_unit_test(what_they_can_verify),
 		cmocka_unit_test(hidden_words),
 		cmocka_unit_test(what_ends_at_the_proxy),
 		cmocka_unit_test(hostile_words),
