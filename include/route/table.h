@@ -38,6 +38,9 @@ void route_table_destroy(struct route_table **t);
 bool route_find(const struct route_table *t, struct span user, struct route *out);
 void route_finish(struct route *r);
 
+/* True when a rule, or a line of a map file, leads to the backend, itself or in a group. */
+bool route_table_leads_to(const struct route_table *t, size_t backend);
+
 /* Bytes that the table takes, map files included. */
 size_t route_table_memory(const struct route_table *t);
 

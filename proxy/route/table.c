@@ -22,6 +22,7 @@ static_assert(LOGIN_GROUPS == REGEX_GROUPS, "login_expand takes what regex_match
 /* A backend, or a group with its members. */
 struct target {
 	const size_t *backends; /* of a group; NULL: the backend itself */
+	bool is_used;           /* something leads to it */
 	struct pick_member *members;
 	size_t count;
 };
@@ -64,9 +65,24 @@ static bool find_target(const void *owner, const char *name, unsigned *number)
 	return true;
 }
 
+static bool use_target(const struct route_table *t, const char *name, unsigned *number)
+{
+	if (!find_target(t->config, name, number)) {
+		return false;
+	}
+	t->targets[*number].is_used = true;
+	return true;
+}
+
+/* For map files. */
+static bool file_target(const void *owner, const char *name, unsigned *number)
+{
+	return use_target(owner, name, number);
+}
+
 static const char *near_miss(const void *owner, const char *name)
 {
-	const struct config *c = owner;
+	const struct config *c = ((const struct route_table *)owner)->config;
 	struct nearest nearest;
 	nearest_init(&nearest, name);
 	for (size_t i = 0; i < c->backend_count; i++) {
@@ -120,7 +136,7 @@ static void add_regex(struct route_table *t, size_t i, struct config_errors *err
 static void add_file(struct route_table *t, size_t i, struct config_errors *errors)
 {
 	const struct config_rule *rule = &t->config->rules[i];
-	struct userfile_targets targets = {find_target, near_miss, t->config};
+	struct userfile_targets targets = {file_target, near_miss, t};
 	size_t errors_before = errors->count;
 	t->rules[i].map = usertable_create();
 	struct userfile *f = userfile_create(rule->pattern, targets, t->rules[i].map, errors);
@@ -148,7 +164,7 @@ static void add_rule(struct route_table *t, size_t i, struct config_errors *erro
 {
 	const struct config_rule *rule = &t->config->rules[i];
 	/* Unknown only where config_load_to_check has complained and this table is thrown away. */
-	(void)find_target(t->config, rule->target, &t->rules[i].target);
+	(void)use_target(t, rule->target, &t->rules[i].target);
 	if (rule->kind == RULE_MATCH && !glob_is_pattern(rule->pattern)) {
 		add_exact(t, i, errors);
 	} else {
@@ -312,6 +328,24 @@ bool route_find(const struct route_table *t, struct span user, struct route *out
 		.login = login,
 	};
 	return true;
+}
+
+bool route_table_leads_to(const struct route_table *t, size_t backend)
+{
+	const struct config *c = t->config;
+	assert(backend < c->backend_count);
+	if (t->targets[backend].is_used) {
+		return true;
+	}
+	for (size_t i = 0; i < c->group_count; i++) {
+		const struct target *group = &t->targets[c->backend_count + i];
+		for (size_t k = 0; k < group->count && group->is_used; k++) {
+			if (group->backends[k] == backend) {
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 void route_finish(struct route *r)

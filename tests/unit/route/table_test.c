@@ -54,6 +54,40 @@ static const char *find(const char *user)
 	return text;
 }
 
+static int close_scratch(void **state)
+{
+	(void)state;
+	scratch_remove();
+	return 0;
+}
+
+/* To which of the backends anything leads: "1", "2", "12". */
+static void assert_leads_to(const char *rules, bool first, bool second)
+{
+	char text[2000];
+	snprintf(text, sizeof text, SERVERS "users = ( %s );", rules);
+	open_table(text);
+	assert_int_equal(route_table_leads_to(table, 0), first);
+	assert_int_equal(route_table_leads_to(table, 1), second);
+	route_table_destroy(&table);
+	config_unref(&config);
+}
+
+static void test_which_backends_are_used(void **state)
+{
+	(void)state;
+	char text[500];
+	assert_leads_to("{ match = \"*\"; backend = \"mail2\"; }", false, true);
+	assert_leads_to("{ regex = \"^a\"; backend = \"mail1\"; }", true, false);
+	assert_leads_to("{ match = \"a\"; group = \"cluster\"; }", true, true);
+	const char *map = scratch_write("users.map", "carol@example.org\tmail1\n");
+	snprintf(text, sizeof text, "{ file = \"%s\"; }", map);
+	assert_leads_to(text, true, false);
+	map = scratch_write("users.map", "carol@example.org\tcluster\n");
+	snprintf(text, sizeof text, "{ file = \"%s\"; }", map);
+	assert_leads_to(text, true, true);
+}
+
 static void test_kinds_of_rules(void **state)
 {
 	(void)state;
@@ -343,6 +377,7 @@ static void test_many_exact_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_which_backends_are_used, close_scratch),
 		cmocka_unit_test_teardown(test_kinds_of_rules, close_table),
 		cmocka_unit_test_teardown(test_first_match_wins_across_kinds, close_table),
 		cmocka_unit_test_teardown(test_exact_names_between_others, close_table),
