@@ -318,7 +318,7 @@ def test_json_is_the_document(mux4):
 def test_hostile_names_draw_nothing(make_proxy, mail1):
     proxy = start(make_proxy, {"mail1": mail1}, workers=1, limits={"auth_delay": "1h"})
     with proxy.client() as client:
-        client.send(b'a LOGIN {14+}\r\n\x1b[2Jroot\xff\xc2\x9b1mx \"x\"\r\n')
+        client.send(b'a LOGIN {13+}\r\n\x1b[2Jroot\xc2\x9b1mx \"x\"\r\n')
         process.wait_for(lambda: any(row["user"] for row in show(proxy, "clients")), "it is seen")
         out = run(proxy, "show", "clients")
         assert "\x1b" not in out and "\x9b" not in out and "\\x1b[2Jroot" in out
