@@ -1,5 +1,6 @@
 /*
- * How many connections there are to each server, over all workers (backends.max_connections).
+ * What all workers know of each server together: how many connections there are to it
+ * (backends.max_connections), and what it offers before sign-in.
  *
  * Shared by the pools of all workers, which hold a place for each server they know. Taking and giving back
  * is lock-free; only entering and leaving a place takes the lock. Who finds nothing left is counted
@@ -9,6 +10,8 @@
 #define IMAPMUX_BACKEND_BUDGET_H
 
 #include <stdbool.h>
+
+#include "backend/offer.h"
 
 struct budget;
 struct budget_place;
@@ -33,5 +36,11 @@ unsigned budget_taken(const struct budget_place *p);
 void budget_wait(struct budget_place *p);
 void budget_wait_no_more(struct budget_place *p);
 unsigned budget_waiting(const struct budget_place *p);
+
+/* What the server offers. Lives with the place. */
+struct offer *budget_offer(struct budget_place *p);
+
+/* Another number whenever the offer of any server has changed. */
+unsigned budget_offers_version(const struct budget *b);
 
 #endif

@@ -40,6 +40,8 @@ struct pool_server_row {
 	size_t waiting; /* sessions that wait for a connection */
 	uint64_t longest_wait_ms;
 	struct pool_tally tally;
+	enum offer_state offer; /* of a configured server; else OFFER_UNKNOWN */
+	char *offered;          /* its list before sign-in, when it was reached last; NULL: never */
 };
 
 /* A user with signed-in connections at a server. */

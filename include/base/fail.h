@@ -68,6 +68,7 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 	X(FAIL_POOL_FULL, "pool-full", NONE, NULL)                                                 \
 	X(FAIL_POOL_WANTED, "pool-wanted", NONE, NULL)                                             \
 	X(FAIL_POOL_OFF, "pool-off", NONE, NULL)                                                   \
+	X(FAIL_PROBED, "probed", NONE, NULL)                                                       \
 	X(FAIL_POOL_FLUSHED, "pool-flushed", NONE, NULL)                                           \
 	X(FAIL_POOL_UNEXPECTED, "pool-unexpected-bytes", SERVER, NULL)                             \
 	X(FAIL_NOT_REUSABLE, "not-reusable", NONE, NULL)                                           \

@@ -35,6 +35,8 @@ struct client_events {
 	/* Asked, not told: what this client may sign in with, now that its stream is open, and again when
 	 * STARTTLS has made it secure. A mask of MECHANISM_BIT. */
 	unsigned (*mechanisms)(void *owner);
+	/* The same, once, when the stream is open: what every server offers that it could be. NULL: nothing. */
+	struct span (*offered)(void *owner);
 	void (*on_credentials)(void *owner); /* in WAITING: client_credentials() is complete */
 	/* After client_challenge; in WAITING: the client's line, base64. Valid during the call. */
 	void (*on_response)(void *owner, struct span line);

@@ -126,6 +126,8 @@ struct config {
 	char **hide; /* capabilities never shown, upper case */
 	size_t hide_count;
 	bool tell_reuse; /* XIMAPPROXY, XPROXYREUSE */
+	uint64_t
+		probe; /* ms; a server is asked what it offers when nobody was there for so long; 0: never */
 	char *admin_socket, *admin_http;
 };
 

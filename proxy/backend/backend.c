@@ -240,7 +240,8 @@ void backend_close(struct backend *b, enum fail why)
 	}
 	count_close(b, why);
 	log_close(b, why);
-	bool is_waiting = b->state == BACKEND_PARKED || b->state == BACKEND_SPARE;
+	bool is_waiting =
+		b->state == BACKEND_PARKED || b->state == BACKEND_SPARE || why == FAIL_PROBED;
 	if (is_waiting && fail_side(why) != FAIL_SIDE_SERVER) {
 		say_goodbye(b);
 	}

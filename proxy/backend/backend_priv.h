@@ -40,6 +40,9 @@ struct pool {
 	struct wheel_timer retry; /* looks again for what other workers have given back */
 	struct hash_key tag_key;  /* for proxy tags */
 	uint64_t tag_count;
+	struct buf offered;       /* what pool_offered has found last */
+	unsigned offered_version; /* for this version */
+	bool is_offered_known;    /* false: look anew */
 };
 
 /* A server; counted: it lives as long as it is configured, or has users, loans or connections. */
@@ -62,6 +65,7 @@ struct pool_server {
 	struct wheel_timer refill;           /* of spares */
 	unsigned failures;                   /* in a row, of connecting to it */
 	uint64_t rested_ms;                  /* no spare is opened before */
+	struct wheel_timer probe;            /* when to look whether somebody has to ask it */
 	struct list turns; /* struct pool_user, in the order in which they get a connection */
 };
 
@@ -83,6 +87,8 @@ struct backend {
 	bool must_enable; /* CONDSTORE was only used: it is enabled before the connection is parked */
 	bool is_condemned;                   /* not to be parked any more */
 	bool is_spare;                       /* was one before its loan came, or is */
+	bool is_probe;                       /* only to learn what the server offers */
+	bool has_learnt;                     /* that */
 	const struct config_backend *config; /* until it is ready to sign in */
 	struct tls_context *tls;             /* the same */
 	const struct config_limits *limits;  /* the same */
@@ -132,6 +138,13 @@ void spare_close_all(struct pool *p);
 size_t spares_flush(struct pool *p, const char *server); /* as pool_flush */
 void spare_server_failed(struct pool_server *s);
 void spare_server_well(struct pool_server *s);
+
+/* probe.c: what servers offer before sign-in. */
+void probe_init(struct pool_server *s);
+void probe_plan(struct pool_server *s); /* it was configured, or is not any more */
+void probe_close_all(struct pool *p);   /* the end: no more of them */
+void probe_greeted(struct backend *b);  /* its list has been read; a probe ends here */
+void probe_failed(struct backend *b);   /* it has ended; perhaps before that */
 
 /* enable.c: ENABLING. */
 void backend_enable(struct backend *b); /* for its loan; SIGNIN or PARKED before */

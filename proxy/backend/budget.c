@@ -12,6 +12,7 @@
 struct budget {
 	pthread_mutex_t lock;
 	struct list places; /* a proxy has few servers: a list will do */
+	_Atomic unsigned offers_version;
 };
 
 struct budget_place {
@@ -20,6 +21,7 @@ struct budget_place {
 	unsigned refs; /* under the lock */
 	_Atomic unsigned taken;
 	_Atomic unsigned waiting;
+	struct offer offer;
 };
 
 struct budget *budget_create(void)
@@ -59,6 +61,7 @@ struct budget_place *budget_enter(struct budget *b, const char *server)
 	if (p == NULL) {
 		p = xcalloc(1, sizeof *p);
 		p->server = xstrdup(server);
+		offer_init(&p->offer, &b->offers_version);
 		list_push_back(&b->places, &p->node);
 	}
 	p->refs++;
@@ -79,6 +82,7 @@ void budget_leave(struct budget *b, struct budget_place **p)
 	}
 	pthread_mutex_unlock(&b->lock);
 	if (is_last) {
+		offer_finish(&old->offer);
 		free(old->server);
 		free(old);
 	}
@@ -127,4 +131,14 @@ void budget_wait_no_more(struct budget_place *p)
 unsigned budget_waiting(const struct budget_place *p)
 {
 	return atomic_load_explicit(&p->waiting, memory_order_relaxed);
+}
+
+struct offer *budget_offer(struct budget_place *p)
+{
+	return &p->offer;
+}
+
+unsigned budget_offers_version(const struct budget *b)
+{
+	return atomic_load_explicit(&b->offers_version, memory_order_acquire);
 }

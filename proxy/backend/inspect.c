@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/budget.h"
 #include "base/alloc.h"
 #include "user_priv.h"
 
@@ -105,6 +106,29 @@ static void add_note(const struct pool *p, struct pool_report *r, const struct p
 	}
 }
 
+static void add_offer(struct pool_report *r, const struct pool_server *s)
+{
+	struct pool_server_row *row = pool_report_server(r, span_str(s->name));
+	struct buf list;
+	buf_init(&list, SIGNIN_MAX_LINE);
+	row->offer = offer_read(budget_offer(s->place), &list);
+	if (buf_len(&list) > 0 && row->offered == NULL) {
+		row->offered = xmemdup0(buf_peek(&list).p, buf_len(&list));
+	}
+	buf_finish(&list);
+}
+
+/* Workers know the same, but one may have been asked before it was learnt, or reloaded. */
+static void merge_offer(struct pool_server_row *to, const struct pool_server_row *from)
+{
+	if (to->offer == OFFER_UNKNOWN) {
+		to->offer = from->offer;
+	}
+	if (to->offered == NULL && from->offered != NULL) {
+		to->offered = xstrdup(from->offered);
+	}
+}
+
 static void merge_tally(struct pool_tally *to, const struct pool_tally *from)
 {
 	for (int e = 0; e < POOL_EVENT_COUNT; e++) {
@@ -131,6 +155,7 @@ static void merge_server(struct pool_server_row *to, const struct pool_server_ro
 		to->longest_wait_ms = from->longest_wait_ms;
 	}
 	merge_tally(&to->tally, &from->tally);
+	merge_offer(to, from);
 }
 
 /* Rows of users. */
@@ -203,6 +228,12 @@ void pool_inspect(const struct pool *p, bool with_users, struct pool_report *out
 			}
 		}
 	}
+	for (struct list_node *n = p->servers.first; n != NULL; n = n->next) {
+		const struct pool_server *s = LIST_OBJECT(n, struct pool_server, node);
+		if (s->config != NULL) {
+			add_offer(out, s);
+		}
+	}
 	for (struct list_node *n = p->notes.first; n != NULL; n = n->next) {
 		add_note(p, out, LIST_OBJECT(n, struct pool_note, node));
 	}
@@ -252,6 +283,7 @@ void pool_report_finish(struct pool_report *r)
 			free(r->servers[i].classes[k].class);
 		}
 		free(r->servers[i].classes);
+		free(r->servers[i].offered);
 		free(r->servers[i].server);
 	}
 	for (size_t i = 0; i < r->user_count; i++) {

@@ -8,6 +8,7 @@
 
 #include "backend/inspect.h"
 #include "base/alloc.h"
+#include "imap/capability.h"
 #include "user_priv.h"
 
 static void tell_empty(void *pool)
@@ -26,6 +27,7 @@ struct pool *pool_create(struct net_loop *loop, struct counters *counters, struc
 	p->budget = budget;
 	p->tag_key = hash_key_random();
 	net_task_init(&p->empty, tell_empty, p);
+	buf_init(&p->offered, CAPABILITY_LIST_MAX);
 	queue_init(p);
 	users_init();
 	return p;
@@ -63,6 +65,7 @@ void pool_configure(
 void pool_drain(struct pool *p)
 {
 	p->is_draining = true;
+	probe_close_all(p);
 	spare_close_all(p);
 	LIST_FOREACH_SAFE(node, &p->states[BACKEND_PARKED])
 	{
@@ -106,6 +109,7 @@ void pool_destroy(struct pool **p)
 	config_unref(&(*p)->config);
 	assert((*p)->servers.len == 0);
 	pool_notes_finish(*p);
+	buf_finish(&(*p)->offered);
 	free(*p);
 	*p = NULL;
 }

@@ -40,6 +40,7 @@ static struct pool_server *make_server(
 	s->max_connections = config->max_connections;
 	s->place = budget_enter(p->budget, identity);
 	spare_init(s);
+	probe_init(s);
 	list_push_back(&p->servers, &s->node);
 	return s;
 }
@@ -48,6 +49,7 @@ static void drop(struct pool_server *s)
 {
 	assert(s->turns.len == 0 && s->leaving == 0);
 	net_loop_disarm(s->pool->loop, &s->refill);
+	net_loop_disarm(s->pool->loop, &s->probe);
 	list_remove(&s->node);
 	budget_leave(s->pool->budget, &s->place);
 	free(s->identity);
@@ -117,6 +119,7 @@ static void unconfigure(struct pool_server *s)
 	s->config = NULL;
 	tls_context_unref(&s->tls);
 	spare_configure(s);
+	probe_plan(s);
 	server_unref(s);
 }
 
@@ -139,6 +142,7 @@ static void configure(
 	tls_context_unref(&s->tls);
 	s->tls = tls != NULL ? tls_context_ref(tls) : NULL;
 	spare_configure(s);
+	probe_plan(s);
 }
 
 static bool is_among(const struct pool_server *s, struct pool_server *const *kept, size_t count)

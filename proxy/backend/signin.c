@@ -27,6 +27,7 @@ static bool was_too_late(const struct backend *b, enum fail why)
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 {
 	struct loan *l = b->loan;
+	probe_failed(b);
 	if (l == NULL) {
 		spare_broken(b, why);
 		return;
@@ -163,6 +164,10 @@ static void start_tls(struct backend *b, struct span in)
 static enum signin_verdict be_ready(struct backend *b, struct buf *out)
 {
 	const struct loan *l = b->loan;
+	probe_greeted(b);
+	if (b->state == BACKEND_CLOSING) {
+		return SIGNIN_MORE;
+	}
 	if (l == NULL) {
 		spare_ready(b);
 		return SIGNIN_MORE;
@@ -176,6 +181,10 @@ static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out,
 {
 	if (verdict == SIGNIN_READY) {
 		verdict = be_ready(b, out);
+	}
+	if (b->state == BACKEND_CLOSING) {
+		buf_finish(out); /* it was a probe, and has said its goodbye */
+		return false;
 	}
 	backend_write(b, out);
 	switch (verdict) {

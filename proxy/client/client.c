@@ -95,12 +95,14 @@ static void arm_preauth_timeout(struct client *c)
 
 static struct preauth *make_preauth(const struct client *c)
 {
+	struct span nothing = {0};
 	bool can_starttls = c->options.mode == TLS_STARTTLS && !stream_is_tls(c->stream);
 	return preauth_create(&(struct preauth_policy){
 		.capabilities = c->options.capabilities,
 		.can_starttls = can_starttls,
 		.can_sign_in = stream_is_tls(c->stream) || c->options.may_sign_in_clear,
 		.mechanisms = c->events->mechanisms(c->owner),
+		.offered = c->events->offered != NULL ? c->events->offered(c->owner) : nothing,
 		.max_line = c->options.limits->line,
 		.max_bytes = c->options.limits->preauth_bytes,
 	});

@@ -238,6 +238,8 @@ static const struct schema_key keys[] = {
 		"capabilities that are never shown", RAW(hide)),
 	BOOL("capabilities.tell_reuse", "false",
 		"tell clients by XPROXYREUSE that the server was not asked", CONFIG(tell_reuse)),
+	RANGE("capabilities.probe", TIME, "60s", 0, DAY,
+		"ask a server what it offers when nobody has for so long; 0: never", CONFIG(probe)),
 
 	GROUP("admin", "the operator's doors"),
 	TEXT("admin.socket", STRING, "/run/imapmux/admin.sock",

@@ -3,7 +3,9 @@
  * still have connections.
  */
 #include <assert.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "answer_priv.h"
 
 static const char *const tls_names[] = {
@@ -90,7 +92,33 @@ json_t *answer_pools(struct inspect_report *report, const struct config *c)
 	return rows;
 }
 
-/* By the latest attempt: nobody asks a server only to know. */
+/* The words of a list, one by one. */
+static json_t *words_of(const char *list)
+{
+	json_t *words = json_array();
+	struct span rest = span_str(list);
+	while (rest.n > 0) {
+		struct span word = span_take_until(&rest, " ");
+		if (word.n > 0) {
+			char *text = xmemdup0(word.p, word.n);
+			json_array_append_new(words, answer_text(text));
+			free(text);
+		}
+		(void)span_take(&rest, ' ');
+	}
+	return words;
+}
+
+/* Whether it could be reached the last time that anybody tried, and what it offered then. */
+static void add_offer(json_t *r, const struct pool_server_row *row)
+{
+	bool is_known = row->offer != OFFER_UNKNOWN;
+	answer_set(r, "reachable",
+		is_known ? json_boolean(row->offer == OFFER_REACHABLE) : json_null());
+	answer_set(r, "offers", row->offered != NULL ? words_of(row->offered) : json_null());
+}
+
+/* By the latest attempt of a user. */
 static void add_health(json_t *r, const struct pool_tally *t)
 {
 	bool has_failed = t->count[POOL_EVENT_FAILED] > 0;
@@ -121,6 +149,7 @@ json_t *answer_backends(struct inspect_report *report, const struct config *c)
 		answer_set(r, "active", answer_number(row->states[BACKEND_LENT]));
 		answer_set(r, "parked", answer_number(row->states[BACKEND_PARKED]));
 		answer_set(r, "signins", answer_number(row->tally.count[POOL_EVENT_UP]));
+		add_offer(r, row);
 		add_health(r, &row->tally);
 		json_array_append_new(rows, r);
 	}

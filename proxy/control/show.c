@@ -24,6 +24,7 @@ enum form {
 	FORM_RATE,    /* 0 to 1 */
 	FORM_YES,     /* true or false */
 	FORM_CLASSES, /* of show pools */
+	FORM_WORDS,   /* a list of texts */
 };
 
 struct column {
@@ -78,9 +79,11 @@ static const struct column backends[] = {
 	{"PARKED", "parked", FORM_NUMBER},
 	{"SIGN-INS", "signins", FORM_NUMBER},
 	{"FAILURES", "failures", FORM_NUMBER},
+	{"REACHABLE", "reachable", FORM_YES},
 	{"HEALTH", "health", FORM_TEXT},
 	{"LAST FAILURE", "last_failure", FORM_TEXT},
 	{"WHEN", "last_failure_ms", FORM_AGO},
+	{"OFFERS BEFORE SIGN-IN", "offers", FORM_WORDS},
 };
 static const struct column users[] = {
 	{"LOGIN", "login", FORM_TEXT},
@@ -129,6 +132,24 @@ static void add_classes(struct table *t, const json_t *classes)
 	buf_finish(&text);
 }
 
+/* The words of a list; too many to be shown are cut. */
+static void add_words(struct table *t, const json_t *words)
+{
+	struct buf text;
+	size_t index;
+	const json_t *word;
+	bool fits = true;
+	buf_init(&text, SHOW_TEXT_MAX);
+	json_array_foreach((json_t *)(uintptr_t)words, index, word)
+	{
+		const char *value = json_string_value(word);
+		fits = fits && buf_addf(&text, "%s%s", index > 0 ? " " : "", value);
+	}
+	fits = buf_add(&text, span_of("", 1)) && fits;
+	table_add(t, fits ? (const char *)buf_peek(&text).p : "...");
+	buf_finish(&text);
+}
+
 static void add_number(struct table *t, const json_t *value, enum form form)
 {
 	char value_text[TABLE_VALUE_MAX];
@@ -164,6 +185,10 @@ static void add_cell(struct table *t, const json_t *value, enum form form)
 {
 	if (form == FORM_CLASSES) {
 		add_classes(t, value);
+	} else if (form == FORM_WORDS) {
+		add_words(t, value);
+	} else if (form == FORM_YES && json_is_null(value)) {
+		table_add(t, "unknown");
 	} else if (form == FORM_YES) {
 		table_add(t, json_is_true(value) ? "yes" : "no");
 	} else if (form == FORM_RATE && json_is_number(value)) {
@@ -174,6 +199,11 @@ static void add_cell(struct table *t, const json_t *value, enum form form)
 		const char *text = json_string_value(value);
 		table_add(t, text != NULL ? text : "");
 	}
+}
+
+static bool is_text(enum form form)
+{
+	return form == FORM_TEXT || form == FORM_YES || form == FORM_CLASSES || form == FORM_WORDS;
 }
 
 static void print_list(const struct list_form *list, const json_t *rows, FILE *out)
@@ -187,8 +217,8 @@ static void print_list(const struct list_form *list, const json_t *rows, FILE *o
 	assert(list->count <= TABLE_COLUMNS_MAX);
 	for (size_t i = 0; i < list->count; i++) {
 		enum form form = list->columns[i].form;
-		titles[i] = (struct table_column){.title = list->columns[i].title,
-			.is_right = form != FORM_TEXT && form != FORM_YES && form != FORM_CLASSES};
+		titles[i] = (struct table_column){
+			.title = list->columns[i].title, .is_right = !is_text(form)};
 	}
 	table_init(&t, titles, list->count);
 	for (size_t row = 0; row < json_array_size(rows); row++) {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/probe.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 
@@ -68,6 +69,13 @@ static void on_credentials(void *owner)
 	session_admit(owner);
 }
 
+/* Not of the generation that the session began under: what was learnt belongs to the newest. */
+static struct span offered(void *owner)
+{
+	const struct session *s = owner;
+	return pool_offered(s->host->pool, s->host->generation->routes);
+}
+
 /* What a listener offers when nothing is configured: what can be pooled, and needs nothing. */
 static unsigned mechanisms(void *owner)
 {
@@ -98,6 +106,7 @@ static void on_closed(void *owner)
 
 const struct client_events session_client_events = {
 	.mechanisms = mechanisms,
+	.offered = offered,
 	.on_credentials = on_credentials,
 	.on_movable = session_on_movable,
 	.on_data = session_client_data,

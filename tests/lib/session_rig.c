@@ -54,9 +54,12 @@ static struct generation *make_generation(struct session_rig *r, const char *set
 		"  { address = \"127.0.0.1:1993\"; tls = \"implicit\"; } );\n"
 		"tls = { certificate = \"%s\"; key = \"%s\"; };\n"
 		"backends = ( { name = \"fake\"; address = \"127.0.0.1:%u\"; tls = \"none\"; } );\n"
-		"users = ( { match = \"user*\"; backend = \"fake\"; } );\n%s",
+		"users = ( { match = \"user*\"; backend = \"fake\"; } );\n%s%s",
 		pki_path(&pki, "mail.pem").text, pki_path(&pki, "mail.key").text,
-		r->fake.config.address.port, settings);
+		r->fake.config.address.port,
+		/* The tests count connections. */
+		strstr(settings, "capabilities") == NULL ? "capabilities = { probe = 0; };\n" : "",
+		settings);
 	struct generation *g =
 		generation_create(scratch_write("rig.conf", text), ++r->generations, &errors);
 	for (size_t i = 0; i < errors.count; i++) {

@@ -107,6 +107,8 @@ class Proxy:
             # A failed sign-in is slowed down for strangers, not for tests: those that prove the delay
             # set it.
             "limits": {"auth_delay": "0s", "auth_delay_max": "0s", "clients_per_ip": 10000},
+            # Scripted servers count their connections.
+            "capabilities": {"probe": "0s"},
             "admin": {"socket": "", "http": ""},
         }, settings)
         if certificate:

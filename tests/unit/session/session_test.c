@@ -579,8 +579,8 @@ static void test_renewed(void **state)
 	struct caller young;
 	caller_connect(&old, r, 0, SESSION_RIG_PLAIN);
 	caller_sign_in(&old, r->users[0], "right");
-	session_rig_renew(
-		r, "limits = { line = 1000; };\ncapabilities = { hide = ( \"IDLE\" ); };");
+	session_rig_renew(r,
+		"limits = { line = 1000; };\ncapabilities = { probe = 0; hide = ( \"IDLE\" ); };");
 	caller_connect(&young, r, 0, SESSION_RIG_PLAIN);
 	session_rig_until(r, has_bytes, &(struct has){&young.peer.in, 20});
 	assert_false(span_contains_nocase(buf_peek(&young.peer.in), "IDLE"));

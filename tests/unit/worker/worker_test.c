@@ -64,6 +64,7 @@ static struct generation *make_generation(struct factory *f, const char *setting
 		"workers = %d;\n"
 		"listeners = ( { address = \"127.0.0.1:1143\"; tls = \"none\"; } );\n"
 		"backends = ( { name = \"fake\"; address = \"127.0.0.1:%u\"; tls = \"none\"; } );\n"
+		"capabilities = { probe = 0; };\n"
 		"users = ( { match = \"user*\"; backend = \"fake\"; } );\n%s",
 		WORKERS, f->fake.config.address.port, settings);
 	struct generation *g =

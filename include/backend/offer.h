@@ -1,0 +1,48 @@
+/*
+ * What a server offers before sign-in, as all workers know it: its capability list, and whether it could be
+ * reached the last time anybody tried.
+ *
+ * One for each server, in its place of the budget (backend/budget.h). Every worker that has read a greeting
+ * tells it here, also when it was for a user; backend/probe.c asks when nobody else did. Any thread.
+ */
+#ifndef IMAPMUX_BACKEND_OFFER_H
+#define IMAPMUX_BACKEND_OFFER_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+
+enum offer_state {
+	OFFER_UNKNOWN,     /* nobody has tried yet */
+	OFFER_REACHABLE,   /* the list is what it said last */
+	OFFER_UNREACHABLE, /* the list is what it said when it was reached last; empty: never */
+};
+
+struct offer {
+	pthread_mutex_t lock;
+	enum offer_state state;
+	char *list;        /* NULL: never learnt */
+	uint64_t asked_ms; /* when somebody has tried, or begun to probe */
+	bool has_been_asked;
+	_Atomic unsigned *version; /* counted up by each change of what can be read */
+};
+
+/* version is shared by all offers of a budget and outlives them. */
+void offer_init(struct offer *o, _Atomic unsigned *version);
+void offer_finish(struct offer *o);
+
+/* Somebody has read its list; or could not get so far. now_ms is a clock that all threads share. */
+void offer_learn(struct offer *o, struct span list, uint64_t now_ms);
+void offer_fail(struct offer *o, uint64_t now_ms);
+
+/*
+ * True: nobody has tried for a period, and the caller is the one who does it now. False: wait_ms from now
+ * it may be time.
+ */
+bool offer_claim(struct offer *o, uint64_t now_ms, uint64_t period_ms, uint64_t *wait_ms)
+	__attribute__((warn_unused_result));
+
+/* Appends the list; what out's cap has no room for is left out whole. */
+enum offer_state offer_read(struct offer *o, struct buf *out);
+
+#endif

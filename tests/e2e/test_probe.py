@@ -1,0 +1,145 @@
+"""A cluster of different servers: what a client is told before sign-in and after it, and how the proxy
+gets to know."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from lib import dovecot, process
+from lib.fake import Fake, friendly
+from lib.imap import Client
+from lib.proxy import binary
+
+pytestmark = pytest.mark.threads
+
+OWN = {"IMAP4rev1", "LITERAL+", "SASL-IR", "ID"}
+SIGN_IN = {"AUTH=PLAIN", "AUTH=LOGIN"}
+# Short, so that a test need not wait; the brake of a failing server is the proxy's own.
+OFTEN = {"probe": "200ms"}
+CLUSTER = {"groups": [{"name": "cluster", "backends": ["a", "b"]}],
+           "users": [{"match": "u1", "backend": "a"}, {"match": "u2", "backend": "b"},
+                     {"match": "*", "group": "cluster"}]}
+
+
+def greeted(proxy):
+    """The words of the greeting."""
+    with proxy.client() as client:
+        words = client.greeting.split(b"[CAPABILITY ", 1)[1].split(b"]", 1)[0].decode().split()
+        # Asked, it says the same.
+        assert client.cmd("CAPABILITY").ok().untagged == \
+            [b"* CAPABILITY " + " ".join(words).encode() + b"\r\n"]
+    assert len(words) == len(set(words)), words
+    return set(words)
+
+
+def listed(client):
+    """The words of the list after sign-in."""
+    line, = client.cmd("CAPABILITY").ok().untagged
+    return set(line.decode().split()[2:])
+
+
+def said(where):
+    """What a server offers itself, to who comes without a proxy."""
+    host, port = where["address"].rsplit(":", 1)
+    with Client((host, int(port))) as client:
+        line, = client.cmd("CAPABILITY").ok().untagged
+    return set(line.decode().split()[2:])
+
+
+def backends(proxy):
+    out = subprocess.run([binary(), "show", "-s", proxy.settings["admin"]["socket"], "backends", "--json"],
+                         capture_output=True, text=True, check=True, timeout=process.SOON)
+    return {row["name"]: row for row in json.loads(out.stdout)["backends"]}
+
+
+def test_before_sign_in_what_all_have_after_it_what_ones_own_server_has(
+        make_proxy, certificate, courier, tmp_path):
+    mail = dovecot.Dovecot(*certificate).start()
+    try:
+        proxy = make_proxy({"a": mail, "b": courier}, capabilities=OFTEN, **CLUSTER,
+                           admin={"socket": str(tmp_path / "s")})
+        process.wait_for(lambda: all(row["reachable"] for row in backends(proxy).values()),
+                         "both are known")
+        dovecot_has, courier_has = said(mail.where()), said(courier.where())
+        assert "IDLE" in dovecot_has & courier_has
+        assert {"SORT", "NAMESPACE"} < courier_has - dovecot_has
+        common = {word for word in dovecot_has & courier_has
+                  if not word.startswith("AUTH=") and word != "STARTTLS"}
+        assert greeted(proxy) == OWN | common | SIGN_IN
+        rows = backends(proxy)
+        assert set(rows["a"]["offers"]) == dovecot_has and set(rows["b"]["offers"]) == courier_has
+        # After sign-in: one's own server's, and nothing of what was said before is gone.
+        with proxy.client("u1", mail.users["u1"]) as client:
+            mine = listed(client)
+            assert {"QRESYNC", "MOVE"} < mine and "ACL2=UNION" not in mine
+            assert greeted(proxy) - SIGN_IN <= mine
+        with proxy.client("u2", courier.users["u2"]) as client:
+            mine = listed(client)
+            assert {"SORT", "ACL2=UNION"} < mine and not {"QRESYNC", "MOVE"} & mine
+            assert greeted(proxy) - SIGN_IN <= mine
+        # A server goes: what is left is what the other one has. It comes back.
+        mail.stop()
+        process.wait_for(lambda: backends(proxy)["a"]["reachable"] is False, "it is missed")
+        assert {"SORT", "NAMESPACE"} < greeted(proxy)
+        assert set(backends(proxy)["a"]["offers"]) == dovecot_has
+        mail.resume()
+        process.wait_for(lambda: "SORT" not in greeted(proxy), "it is seen again")
+    finally:
+        mail.remove()
+
+
+def test_a_server_that_nobody_is_sent_to_does_not_count(make_proxy):
+    def bare(peer):
+        peer.send(b"* OK [CAPABILITY IMAP4rev1] bare\r\n")
+        peer.until_eof()
+
+    with Fake(friendly) as server, Fake(bare) as other:
+        proxy = make_proxy({"a": server.where(), "b": other.where()}, capabilities=OFTEN)
+        process.wait_for(lambda: "UNSELECT" in greeted(proxy), "the first is known")
+        other.wait_connections(2)
+        assert "UNSELECT" in greeted(proxy)
+
+
+def test_nothing_is_offered_before_anything_is_known(make_proxy):
+    with Fake(friendly) as server:
+        proxy = make_proxy({"fake": server.where()})
+        assert greeted(proxy) == OWN | SIGN_IN
+        proxy.client("u1", "x").logout()
+        # What a sign-in has shown counts, too.
+        assert greeted(proxy) == OWN | SIGN_IN | {"IDLE", "UNSELECT", "ENABLE"}
+        assert server.connections() == 1
+
+
+def test_workers_probe_together_not_each(make_proxy):
+    with Fake(friendly) as server:
+        proxy = make_proxy({"fake": server.where()}, workers=4, capabilities={"probe": "500ms"})
+        start = time.monotonic()
+        server.wait_connections(4)
+        # Three periods at least lie between four probes of all workers.
+        assert time.monotonic() - start > 1.4
+        for _ in range(8):  # whichever worker it is
+            assert "UNSELECT" in greeted(proxy)
+        proxy.stop()
+        assert server.received().count(b"LOGOUT") >= 3
+
+
+def test_a_failing_server_is_not_stormed(make_proxy):
+    def closed(peer):
+        peer.reset()
+
+    with Fake(closed) as server:
+        proxy = make_proxy({"fake": server.where()}, capabilities={"probe": "1ms"})
+        server.wait_connections(2)
+        time.sleep(3)
+        # After 1, 2, 4 ... seconds.
+        assert server.connections() <= 4
+        proxy.stop()
+
+
+def test_a_hidden_word_stays_hidden(make_proxy):
+    with Fake(friendly) as server:
+        proxy = make_proxy({"fake": server.where()}, capabilities={**OFTEN, "hide": ["UNSELECT"]})
+        process.wait_for(lambda: "ENABLE" in greeted(proxy), "the server is known")
+        assert "UNSELECT" not in greeted(proxy)
