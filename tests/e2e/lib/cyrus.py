@@ -59,6 +59,7 @@ class Cyrus(UnpackedServer):
     """One server. Ports: `plain` (offers STARTTLS too) and `tls`."""
 
     kind = "cyrus"
+    is_synced = True
 
     def __init__(self, cert, key, users=None, admins="cyrus"):
         super().__init__(users)

@@ -56,10 +56,11 @@ class UnpackedServer:
     """The part of the interface of dovecot.Dovecot that most tests need."""
 
     kind = None
+    is_synced = False  # waits for the disk at each change
 
     def __init__(self, users=None):
         self.users = dict(users or {**accounts.PLAIN, **accounts.DOMAINS})
-        self.dir = process.private_dir(self.kind)
+        self.dir = process.private_dir(self.kind, in_memory=self.is_synced)
         self.root = root_of(self.kind)
         self.asked = []  # (user, password was right) of every sign-in the server saw
         self.process = None
