@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from lib import certs, courier, cyrus, dovecot, process  # noqa: E402  (the path must be set first)
+from lib import certs, courier, cyrus, dovecot, leak, process  # noqa: E402  (the path must be set first)
 from lib.proxy import Proxy  # noqa: E402
 
 
@@ -136,3 +136,23 @@ def module_proxies():
     finally:
         for proxy in proxies.values():
             proxy.remove()
+
+
+@pytest.fixture(scope="module")
+def benches(certificate):
+    """One for each server, shared by a module's tests, for what a session leaves to the next."""
+    made = {}
+
+    def get(server):
+        if server not in made:
+            made[server] = leak.Bench(server, kinds=("plain", "starttls"), certificate=certificate)
+        return made[server]
+
+    yield get
+    for bench in made.values():
+        bench.close()
+
+
+@pytest.fixture
+def bench(benches, server):
+    return benches(server)

@@ -91,6 +91,11 @@ class Courier(UnpackedServer):
         connection.sendall(f"UID={self._uid}\nGID={self._gid}\nHOME={home}\nADDRESS={user}\n"
                            f"NAME={user}\n.\n".encode())
 
+    def erase(self, user, mailbox):
+        """What DELETE does, but DELETE sleeps for two seconds."""
+        folder = mailbox.removeprefix("INBOX")
+        shutil.rmtree(os.path.join(self.dir, user, "Maildir", folder), ignore_errors=True)
+
     def start(self):
         for _ in range(5):
             self.plain, self.tls = process.free_port(), process.free_port()

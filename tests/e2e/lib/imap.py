@@ -174,6 +174,10 @@ class Client:
         self._count += 1
         return f"a{self._count}"
 
+    def restart_tags(self, count):
+        """As on a connection that has had so many commands."""
+        self._count = count
+
     def start(self, command):
         """Sends a command and returns its tag; str or bytes without the line end."""
         tag = self.tag()

@@ -155,3 +155,21 @@ def library_path(root):
     """Where the libraries of unpacked packages are."""
     return ":".join(os.path.join(root, part) for part in
                     ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib"))
+
+
+def serving(port, besides):
+    """The processes that hold the server's end of connections to a port of 127.0.0.1, without that of
+    the client with the port `besides`."""
+    sockets = set()
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for row in table.read().splitlines()[1:]:
+            _, local, remote, state, *_, inode = row.split()[:10]
+            ports = [int(address.split(":")[1], 16) for address in (local, remote)]
+            if ports[0] == port and ports[1] != besides and state == "01":
+                sockets.add(f"socket:[{inode}]")
+    found = set()
+    for folder in glob.glob("/proc/[0-9]*/fd"):
+        with contextlib.suppress(OSError):
+            if sockets & {os.readlink(fd.path) for fd in os.scandir(folder)}:
+                found.add(int(folder.split("/")[2]))
+    return found
