@@ -10,63 +10,11 @@ import pytest
 
 from lib.fake import Fake, friendly, sign_in
 from lib.imap import Closed, mask
+from lib.nasty import LITERALS, NO_LITERALS
 from lib.process import wait_for
 
 SMUGGLED = b"smug CREATE smuggled\r\n"
 N = len(SMUGGLED)
-
-# What stands before the octets; %d is their number.
-LITERALS = {
-    "noop": b"x NOOP {%d+}\r\n",
-    "capability": b"x CAPABILITY {%d+}\r\n",
-    "unselect": b"x UNSELECT {%d+}\r\n",
-    "close": b"x CLOSE {%d+}\r\n",
-    "namespace": b"x NAMESPACE {%d+}\r\n",
-    "unknown": b"x XUNKNOWN {%d+}\r\n",
-    "enable": b"x ENABLE {%d+}\r\n",
-    "id": b"x ID {%d+}\r\n",
-    "fetch": b"x FETCH 1 {%d+}\r\n",
-    "uid-fetch": b"x UID FETCH 1 {%d+}\r\n",
-    "store": b"x STORE 1 {%d+}\r\n",
-    "compress": b"x COMPRESS {%d+}\r\n",
-    "idle": b"x IDLE {%d+}\r\n",
-    "logout": b"x LOGOUT {%d+}\r\n",
-    "list": b'x LIST "" x {%d+}\r\n',
-    "login": b"x LOGIN {%d+}\r\n",
-    "authenticate": b"x AUTHENTICATE PLAIN {%d+}\r\n",
-    "starttls": b"x STARTTLS {%d+}\r\n",
-    "zero-before": b"x NOOP {0%d+}\r\n",
-    "in-parentheses": b"x FETCH 1 ({%d+}\r\n",
-    "literal8": b"x CREATE ~{%d+}\r\n",
-    "literal8-noop": b"x NOOP ~{%d+}\r\n",
-}
-
-NO_LITERALS = {
-    "tag-only": b"x {%d+}\r\n",
-    "no-tag": b"{%d+}\r\n",
-    "atom": b"x CREATE x{%d+}\r\n",
-    "open-quote": b'x CREATE "x{%d+}\r\n',
-    "open-quote-space": b'x CREATE "x {%d+}\r\n',
-    "after-quote": b'x CREATE "x"{%d+}\r\n',
-    "list-atom": b'x LIST "" x{%d+}\r\n',
-    "two-plus": b"x CREATE {%d++}\r\n",
-    "minus": b"x CREATE {%d-}\r\n",
-    "space-in": b"x CREATE {%d }\r\n",
-    "space-before": b"x CREATE { %d+}\r\n",
-    "plus-before": b"x CREATE {+%d}\r\n",
-    "space-after": b"x CREATE {%d+} \r\n",
-    "tab-after": b"x CREATE {%d+}\t\r\n",
-    "zeros-before": b"x NOOP {00000000000000000000%d+}\r\n",
-    "text-after": b"x NOOP {%d+}x\r\n",
-    "bare-lf": b"x NOOP {%d+}\n",
-    "cr-cr-lf": b"x NOOP {%d+}\r\r\n",
-    "nul": b"x NOOP\0 {%d+}\r\n",
-    "cr-inside": b"x NOOP \r{%d+}\r\n",
-    "tag-star": b"* NOOP {%d+}\r\n",
-    "tag-plus": b"+ NOOP {%d+}\r\n",
-    "in-brackets": b"x FETCH 1 BODY[{%d+}\r\n",
-    "long-line": b"x NOOP " + b"y" * 70000 + b" {%d+}\r\n",
-}
 
 
 def fresh(client):
