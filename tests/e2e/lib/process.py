@@ -23,14 +23,15 @@ SOON = float(os.environ.get("IMAPMUX_TEST_DEADLINE", "20"))
 
 
 def wait_for(condition, what, timeout=SOON, interval=0.01):
-    """Polls until condition() is true and returns its value; fails loudly after the deadline."""
+    """Polls until condition() is true and returns its value; fails loudly after the deadline, with
+    `what` (a text, or a function that makes one)."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"timed out after {timeout} s: {what}")
+            raise AssertionError(f"timed out after {timeout} s: {what() if callable(what) else what}")
         time.sleep(interval)
 
 

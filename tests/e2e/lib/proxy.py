@@ -20,7 +20,7 @@ def binary():
 
 
 @functools.lru_cache
-def _is_sanitized(path):
+def is_sanitized(path):
     with open(path, "rb") as file:
         text = file.read()
     return b"__asan_init" in text or b"__tsan_init" in text
@@ -29,7 +29,7 @@ def _is_sanitized(path):
 def at_most(kib):
     """A bound on memory, for the plain build. Sanitizers keep what is freed and shadow what is not:
     there only what grows without any bound is seen."""
-    return kib * 16 if _is_sanitized(binary()) else kib
+    return kib * 16 if is_sanitized(binary()) else kib
 
 
 def libconfig(value, indent=0):
