@@ -31,6 +31,8 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 	X(FAIL_LIMIT_SESSIONS, "limit-sessions", CLIENT, "[LIMIT] Too many sessions of this user") \
 	X(FAIL_PROXY_UNTRUSTED, "proxy-untrusted", CLIENT, NULL)                                   \
 	X(FAIL_PROXY_HEADER, "proxy-header", CLIENT, NULL)                                         \
+	X(FAIL_PROXY_LOOP, "proxy-loop", PROXY,                                                    \
+		"[UNAVAILABLE] Too many proxies on the way, they seem to form a circle")           \
 	X(FAIL_NO_ROUTE, "no-route", CLIENT, "[AUTHENTICATIONFAILED] Authentication failed.")      \
 	X(FAIL_AUTH, "auth-failed", CLIENT, "[AUTHENTICATIONFAILED] Authentication failed.")       \
 	X(FAIL_SERVER_REFUSED, "server-refused", SERVER,                                           \

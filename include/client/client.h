@@ -57,6 +57,7 @@ struct client_options {
 	struct tls_context *tls; /* NULL: no TLS on this listener */
 	enum tls_mode mode;
 	bool may_sign_in_clear; /* credentials in clear are allowed */
+	bool trusts_id;         /* as in imap/preauth.h */
 	struct capability_policy capabilities;
 	const struct config_limits *limits;
 };
@@ -70,6 +71,8 @@ struct client *client_create(struct net_loop *loop, int fd, const struct client_
 
 /* In WAITING. The credentials may be moved out once; the answer is one of accept and refuse. */
 struct credentials *client_credentials(struct client *c);
+/* In WAITING: as preauth_take_id. */
+struct client_id *client_take_id(struct client *c);
 void client_accept(struct client *c, struct span capabilities, const char *text);
 
 /* In WAITING; or in PREAUTH while the client owes the answer to a challenge: it is told when that comes,

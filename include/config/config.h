@@ -63,8 +63,9 @@ struct config_backend {
 	char *server_name; /* checked and sent as SNI; defaults to the host of the address */
 	unsigned weight;   /* 0: takes no new users of a group */
 	bool send_id;
-	unsigned max_connections; /* of all workers; 0: no limit */
-	bool unauthenticate;      /* one user's connection may be another's next */
+	struct config_names forward; /* "name=value": x-forward-name of ID */
+	unsigned max_connections;    /* of all workers; 0: no limit */
+	bool unauthenticate;         /* one user's connection may be another's next */
 };
 
 struct config_group {

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "imap/capability.h"
+#include "imap/client_id.h"
 #include "imap/credentials.h"
 
 struct preauth;
@@ -27,6 +28,7 @@ struct preauth_policy {
 	bool can_sign_in;    /* TLS is active, or the listener takes credentials in clear */
 	unsigned mechanisms; /* of MECHANISM_BIT: what is taken, and shown as AUTH= */
 	struct span offered; /* what every server offers that it could be; copied */
+	bool trusts_id;      /* the client may say by ID for whom it speaks */
 	size_t max_line;     /* limits.line */
 	size_t max_bytes; /* limits.preauth_bytes: all input before the sign-in, per attempt series */
 };
@@ -89,6 +91,12 @@ struct span preauth_response(const struct preauth *p);
 
 /* True while the client owes a line: between challenge and PREAUTH_RESPONSE or PREAUTH_CANCELLED. */
 bool preauth_is_exchanging(const struct preauth *p);
+
+/*
+ * What the first ID of the client told, since TLS began where it did (later ones do not count, as at
+ * Dovecot); the caller's from here on. NULL: nothing, or it was taken already.
+ */
+struct client_id *preauth_take_id(struct preauth *p);
 
 /* The tag of the command at hand: valid until the next feed. Empty: none. */
 struct span preauth_tag(const struct preauth *p);

@@ -40,11 +40,16 @@ enum signin_verdict {
  */
 #define SIGNIN_ROOM 40960
 
-/* What the server is told about the client by ID (PEERS.md 1.9); any may be "" (then left out). */
+/* How many proxies may follow us when nobody before us has counted: as many as Dovecot allows. */
+#define SIGNIN_PROXY_TTL 7
+
+/* What the server is told about the client by ID; any may be NULL or "", then it is left out. */
 struct signin_identity {
 	const char *session_id;
 	const char *client_address, *client_port; /* x-originating-* */
 	const char *proxy_address, *proxy_port;   /* x-connected-*: where the client connected to */
+	unsigned proxy_ttl; /* x-proxy-ttl: how many proxies may follow; 0: SIGNIN_PROXY_TTL */
+	const char *pairs;  /* more of the list, as client_id_add writes it: `"name" "x" ` */
 };
 
 struct signin *signin_create(bool want_starttls);

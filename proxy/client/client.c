@@ -103,6 +103,7 @@ static struct preauth *make_preauth(const struct client *c)
 		.can_sign_in = stream_is_tls(c->stream) || c->options.may_sign_in_clear,
 		.mechanisms = c->events->mechanisms(c->owner),
 		.offered = c->events->offered != NULL ? c->events->offered(c->owner) : nothing,
+		.trusts_id = c->options.trusts_id,
 		.max_line = c->options.limits->line,
 		.max_bytes = c->options.limits->preauth_bytes,
 	});
@@ -285,6 +286,12 @@ struct credentials *client_credentials(struct client *c)
 {
 	assert(c->state == CLIENT_WAITING);
 	return preauth_credentials(c->preauth);
+}
+
+struct client_id *client_take_id(struct client *c)
+{
+	assert(c->state == CLIENT_WAITING);
+	return preauth_take_id(c->preauth);
 }
 
 void client_accept(struct client *c, struct span capabilities, const char *text)

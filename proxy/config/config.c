@@ -63,6 +63,7 @@ static void free_backends(struct config *c)
 		address_finish(&b->address);
 		free(b->ca);
 		free(b->server_name);
+		free_names(b->forward.items, b->forward.count);
 	}
 	free(c->backends);
 }

@@ -289,6 +289,7 @@ void preauth_destroy(struct preauth **p)
 	if (*p != NULL) {
 		command_reader_finish(&(*p)->reader);
 		credentials_drop(&(*p)->credentials);
+		client_id_destroy(&(*p)->id);
 		secret_drop(&(*p)->response);
 		free((*p)->offered);
 		free((*p)->late_refusal);
@@ -316,7 +317,16 @@ void preauth_tls_active(struct preauth *p, unsigned mechanisms)
 	p->policy.mechanisms = mechanisms;
 	p->is_first = true;
 	p->has_asked = false;
+	p->has_id = false;
+	client_id_destroy(&p->id);
 	p->tag_len = 0;
+}
+
+struct client_id *preauth_take_id(struct preauth *p)
+{
+	struct client_id *id = p->id;
+	p->id = NULL;
+	return id;
 }
 
 struct credentials *preauth_credentials(struct preauth *p)

@@ -23,10 +23,14 @@ static enum preauth_verdict on_noop(struct preauth *p, struct span args, struct 
 
 static enum preauth_verdict on_id(struct preauth *p, struct span args, struct buf *out)
 {
-	/* What clients say about themselves is not used (S20): only its frame is looked at. */
+	/* The frame must be right; what cannot be understood inside it is not passed on. */
 	bool is_list = args.n >= 2 && args.p[0] == '(' && args.p[args.n - 1] == ')';
 	if (!is_list && !span_is_nocase(args, "NIL")) {
 		return preauth_answer(p, "BAD Expected a list or NIL", out);
+	}
+	if (!p->has_id) {
+		p->has_id = true;
+		p->id = client_id_read(args, p->policy.trusts_id);
 	}
 	preauth_say(p, out, "* ID (\"name\" \"imapmux\")\r\n");
 	return preauth_answer(p, "OK ID completed", out);

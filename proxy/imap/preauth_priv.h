@@ -26,15 +26,17 @@ struct preauth {
 	struct credentials credentials;
 	int state; /* enum preauth_state */
 	enum fail failure;
-	bool is_first;       /* no line has been read: is this IMAP at all? */
-	bool has_asked;      /* the client sent CAPABILITY */
-	size_t seen;         /* bytes consumed */
-	unsigned errors;     /* invalid commands */
-	unsigned literals;   /* of the command at hand */
-	unsigned steps;      /* challenges of the exchange at hand */
-	const char *refusal; /* the answer when a refused command has passed by */
-	char *offered;       /* policy.offered */
-	char *late_refusal;  /* EXCHANGE: the answer to whatever the client sends now */
+	bool is_first;        /* no line has been read: is this IMAP at all? */
+	bool has_asked;       /* the client sent CAPABILITY */
+	bool has_id;          /* the client sent ID */
+	struct client_id *id; /* what it told, until it is taken */
+	size_t seen;          /* bytes consumed */
+	unsigned errors;      /* invalid commands */
+	unsigned literals;    /* of the command at hand */
+	unsigned steps;       /* challenges of the exchange at hand */
+	const char *refusal;  /* the answer when a refused command has passed by */
+	char *offered;        /* policy.offered */
+	char *late_refusal;   /* EXCHANGE: the answer to whatever the client sends now */
 	struct secret response;
 	size_t tag_len; /* 0: the command had no usable tag */
 	char tag[COMMAND_TAG_MAX];

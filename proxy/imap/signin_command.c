@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "imap/client_id.h"
 #include "imap/sasl.h"
 
 static void begin(struct quote *q, const char *tag, const char *verb)
@@ -46,20 +47,32 @@ bool signin_write_login(struct quote *q, const struct signin_auth *auth)
 static bool add_pair(struct buf *out, const char *key, const char *value)
 {
 	struct span text = span_str(value != NULL ? value : "");
-	if (text.n == 0 || !quote_is_quotable(text)) {
+	return text.n == 0 || !quote_is_quotable(text) || client_id_add(out, span_str(key), text);
+}
+
+/* An address and its port. A unix socket has neither, and a server that looks closely (Dovecot 2.4) would
+ * refuse the command. */
+static bool add_address(struct buf *out, const char *which, const char *address, const char *port)
+{
+	char key[CLIENT_ID_KEY_MAX];
+	if (address == NULL || strpbrk(address, ".:") == NULL) {
 		return true;
 	}
-	return buf_addf(out, "\"%s\" ", key) && quote_string(out, text) && buf_add_str(out, " ");
+	snprintf(key, sizeof key, "x-%s-ip", which);
+	if (!add_pair(out, key, address)) {
+		return false;
+	}
+	snprintf(key, sizeof key, "x-%s-port", which);
+	return add_pair(out, key, port);
 }
 
 bool signin_write_id(struct buf *out, const char *tag, const struct signin_identity *identity)
 {
-	/* x-proxy-ttl: how many proxies may still follow; Dovecot finds loops by it. */
+	unsigned ttl = identity->proxy_ttl > 0 ? identity->proxy_ttl : SIGNIN_PROXY_TTL;
+	const char *pairs = identity->pairs != NULL ? identity->pairs : "";
 	return buf_addf(out, "%s ID (", tag) &&
 	       add_pair(out, "x-session-id", identity->session_id) &&
-	       add_pair(out, "x-originating-ip", identity->client_address) &&
-	       add_pair(out, "x-originating-port", identity->client_port) &&
-	       add_pair(out, "x-connected-ip", identity->proxy_address) &&
-	       add_pair(out, "x-connected-port", identity->proxy_port) &&
-	       buf_add_str(out, "\"x-proxy-ttl\" \"7\")\r\n");
+	       add_address(out, "originating", identity->client_address, identity->client_port) &&
+	       add_address(out, "connected", identity->proxy_address, identity->proxy_port) &&
+	       buf_add_str(out, pairs) && buf_addf(out, "\"x-proxy-ttl\" \"%u\")\r\n", ttl);
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/span.h"
+
 static struct stream_name name_of(const struct sockaddr_storage *a)
 {
 	struct stream_name name = {.address = "", .port = "0"};
@@ -40,4 +42,25 @@ struct stream_name socket_peer_name(int fd)
 struct stream_name socket_local_name(int fd)
 {
 	return ask_name(fd, getsockname);
+}
+
+static bool is_port(const char *text)
+{
+	struct span digits = span_str(text);
+	uint64_t port;
+	return digits.n <= 5 && span_take_number(&digits, &port) && digits.n == 0 && port <= 65535;
+}
+
+bool socket_name_parse(const char *address, const char *port, struct stream_name *out)
+{
+	uint8_t bytes[16];
+	struct stream_name name;
+	int family = inet_pton(AF_INET, address, bytes) == 1 ? AF_INET : AF_INET6;
+	if (family == AF_INET6 && inet_pton(AF_INET6, address, bytes) != 1) {
+		return false;
+	}
+	inet_ntop(family, bytes, name.address, sizeof name.address);
+	snprintf(name.port, sizeof name.port, "%s", is_port(port) ? port : "0");
+	*out = name;
+	return true;
 }

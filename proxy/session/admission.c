@@ -36,6 +36,8 @@ void session_forget_user(struct session *s)
 	}
 	free(s->user);
 	s->user = NULL;
+	free(s->id_pairs);
+	s->id_pairs = NULL;
 	free(s->refusal);
 	s->refusal = NULL;
 	credentials_drop(&s->credentials);
@@ -153,14 +155,7 @@ struct pool_request session_request(const struct session *s, struct span enabled
 		.is_proved = s->tracker != NULL,
 		.enabled = enabled,
 		.credentials = &s->credentials,
-		.identity =
-			{
-				.session_id = s->id,
-				.client_address = s->peer.address,
-				.client_port = s->peer.port,
-				.proxy_address = s->local.address,
-				.proxy_port = s->local.port,
-			},
+		.identity = session_identity(s),
 	};
 }
 
@@ -200,6 +195,9 @@ static void ask_pool(struct session *s)
 
 void session_admit(struct session *s)
 {
+	if (!session_take_id(s)) {
+		return;
+	}
 	struct credentials *credentials = client_credentials(s->client);
 	struct span user = secret_span(&credentials->user);
 	assert(s->user == NULL);
@@ -217,6 +215,11 @@ void session_admit(struct session *s)
 			s, FAIL_NO_ROUTE, span_str(fail_client_text(FAIL_NO_ROUTE)));
 		return;
 	}
+	if (session_proxy_ttl(s) == 0) {
+		refuse_with(s, FAIL_PROXY_LOOP, "");
+		return;
+	}
+	s->id_pairs = session_id_pairs(s);
 	credentials_move(&s->credentials, credentials);
 	ask_pool(s);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "session_priv.h"
 
 static bool make_backend_tls(struct generation *g, struct config_errors *errors)
 {
@@ -51,6 +52,7 @@ struct generation *generation_create(
 	g->config = config;
 	g->routes = route_table_create(config, errors);
 	bool is_good = g->routes != NULL;
+	is_good = session_forward_check(config, errors) && is_good;
 	is_good = make_server_tls(g, errors) && is_good;
 	is_good = make_backend_tls(g, errors) && is_good;
 	if (!is_good || errors->count > errors_before) {

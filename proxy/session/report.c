@@ -16,6 +16,9 @@ static void add_client(struct log_line *line, const struct session *s)
 	if (s->origin != NULL && s->origin->via[0] != '\0') {
 		log_str(line, "via", s->origin->via);
 	}
+	if (s->origin != NULL && s->origin->session_id != NULL) {
+		log_str(line, "front_session", s->origin->session_id);
+	}
 	log_str(line, "listener", session_config(s)->listeners[s->listener].text);
 }
 

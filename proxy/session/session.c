@@ -130,6 +130,7 @@ static struct client_options client_options(const struct session *s)
 		.mode = l->tls,
 		/* config/check.c let no tls = "none" pass elsewhere than on loopback, unless insecure. */
 		.may_sign_in_clear = l->tls == TLS_NONE || l->insecure,
+		.trusts_id = s->is_trusted,
 		.capabilities = session_policy(s),
 		.limits = &c->limits,
 	};
@@ -166,7 +167,6 @@ void session_accept(struct session_host *h, int fd, size_t listener)
 static enum fail enter(struct session *s, const struct stream_name *peer)
 {
 	const struct config_limits *limits = &session_config(s)->limits;
-	s->is_trusted = session_trusts(&session_config(s)->listeners[s->listener], peer->address);
 	enum fail why =
 		guard_enter(s->host->guard, session_counted_address(peer->address, s->is_trusted),
 			limits->clients, limits->clients_per_ip);
@@ -179,6 +179,8 @@ static enum fail enter(struct session *s, const struct stream_name *peer)
 void session_begin(struct session_host *h, int fd, struct session_arrival *arrival)
 {
 	struct session *s = make_session(h, arrival->generation, arrival->listener);
+	s->is_trusted =
+		session_trusts(&session_config(s)->listeners[s->listener], arrival->peer.address);
 	struct client_options options = client_options(s);
 	s->origin = arrival->origin;
 	s->client = client_create(h->loop, fd, &options, &session_client_events, s);

@@ -21,8 +21,9 @@ struct session_origin {
 	char via[64]; /* the peer itself; "": the client has connected here */
 	bool is_tls;  /* the client has spoken TLS with the peer */
 	char *tls_version;
-	char *authority;  /* name that the client asked for */
-	char *session_id; /* what the peer calls the connection */
+	char *authority;      /* name that the client asked for */
+	char *session_id;     /* what the peer calls the connection */
+	struct client_id *id; /* what its ID told; NULL: nothing */
 };
 
 struct session {
@@ -40,6 +41,7 @@ struct session {
 	 * need a new connection. */
 	struct credentials credentials;
 	char *server_id; /* linked: what the server says of itself; NULL: not known */
+	char *id_pairs;  /* for the ID at the server, once the route is known; NULL: none */
 	char *refusal;   /* what to say then */
 	char *user;      /* as the client wrote it; NULL before the first sign-in */
 	struct route route;
@@ -151,6 +153,18 @@ struct session_origin *session_origin_of(const struct proxy_header *header, cons
 bool session_trusts(const struct config_listener *l, const char *address);
 /* What the guard counts the client as. */
 const char *session_counted_address(const char *address, bool is_trusted);
+
+/* Takes what the client's ID told. False: the session has ended. */
+bool session_take_id(struct session *s);
+/* Proxies that may still follow, this one not counted; 0: none, they form a circle. */
+unsigned session_proxy_ttl(const struct session *s);
+
+/* What servers are told of the client; shows what the session owns. */
+struct signin_identity session_identity(const struct session *s);
+
+/* forward.c */
+bool session_forward_check(const struct config *c, struct config_errors *errors);
+char *session_id_pairs(const struct session *s); /* owned by the caller; the route is known */
 
 /* intake.c: connections that have not brought their PROXY header yet. */
 struct intake_voices;

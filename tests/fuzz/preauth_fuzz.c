@@ -70,6 +70,31 @@ static void go_on(struct host *h, struct buf *log)
 	}
 }
 
+static bool is_printable(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < ' ' || s.p[i] >= 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What goes to servers and into the log; written down, so that pieces must tell the same. */
+static void check_id(struct preauth *p, struct buf *log)
+{
+	struct client_id *id = preauth_take_id(p);
+	if (id != NULL) {
+		struct span pairs = buf_peek(&id->pairs);
+		CHECK(is_printable(pairs) && is_printable(span_str(id->session_id)));
+		CHECK(is_printable(span_str(id->originating_ip)));
+		CHECK(pairs.n == 0 || (pairs.p[0] == '"' && pairs.p[pairs.n - 1] == ' '));
+		CHECK(buf_add(log, pairs) && buf_addf(log, "%u\r\n", id->proxy_ttl));
+	}
+	client_id_destroy(&id);
+	CHECK(preauth_take_id(p) == NULL);
+}
+
 /* Acts on a verdict; false: the end. */
 static bool act(struct host *h, enum preauth_verdict verdict, struct buf *log)
 {
@@ -83,6 +108,7 @@ static bool act(struct host *h, enum preauth_verdict verdict, struct buf *log)
 	case PREAUTH_SIGN_IN:
 		check_credentials(preauth_credentials(p));
 		CHECK(preauth_tag(p).n > 0);
+		check_id(p, log);
 		h->left = h->challenges;
 		go_on(h, log);
 		return true;
@@ -136,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct preauth_policy policy = {
 		.can_starttls = (data[0] & CAN_STARTTLS) != 0,
 		.can_sign_in = (data[0] & CAN_SIGN_IN) != 0,
+		.trusts_id = (data[0] & LATE) != 0,
 		.mechanisms = (data[0] & CAN_STARTTLS) != 0 ? MECHANISMS_PASSWORD : UINT32_MAX,
 		.max_line = (data[0] & SMALL) != 0 ? 30 : 65536,
 		.max_bytes = (data[0] & SMALL) != 0 ? 200 : 65536,

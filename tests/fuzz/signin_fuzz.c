@@ -30,7 +30,9 @@ static void start(struct talk *t)
 		.client_address = "2001:db8::1",
 		.client_port = "4711",
 		.proxy_address = "",
-		.proxy_port = "143"};
+		.proxy_port = "143",
+		.proxy_ttl = 3,
+		.pairs = "\"name\" \"x\" "};
 	bool has_literals = (t->options & LITERALS) != 0;
 	struct credentials c = {0};
 	secret_set(&c.user, span_str("u"));

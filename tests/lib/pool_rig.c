@@ -179,7 +179,14 @@ void borrower_init(struct borrower *b, struct pool_rig *r)
 		.limits = &r->config.limits,
 		.login = span_str("alice"),
 		.is_secure = true,
-		.identity = {"0123", "192.0.2.7", "5000", "192.0.2.1", "993"},
+		.identity =
+			{
+				.session_id = "0123",
+				.client_address = "192.0.2.7",
+				.client_port = "5000",
+				.proxy_address = "192.0.2.1",
+				.proxy_port = "993",
+			},
 	};
 }
 
