@@ -4,6 +4,7 @@
 #   make test         everything CI runs; installs what is missing
 #   make unit         unit tests under ASan and UBSan; UNIT=imap/quote runs one
 #   make e2e          end-to-end tests; BINARY=build/asan/imapmux, PYTEST="-k name -x"
+#   make bench        imapmux beside its peers; QUICK=1, ONLY=noop,fetch, PEERS=imapmux,haproxy, BEFORE=BINARY
 #   make demo         two Dovecot servers, imapmux before them and a guided tour; ONCE=1 ends after it
 #
 # A source file needs no line here: proxy/*/*.c is the program, tests/unit/*/*_test.c and
@@ -28,6 +29,9 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
 	python3 python3-pytest python3-pyflakes dovecot-imapd isync fail2ban haproxy
+# The peers of the bench; without them it measures what is there.
+BENCH_PACKAGES := $(BUILD_PACKAGES) python3 openssl dovecot-imapd nginx-light libnginx-mod-mail haproxy hitch \
+	perdition imapproxy
 
 SRCS := $(wildcard proxy/*.c proxy/*/*.c)
 LIB_SRCS := $(filter-out proxy/main.c,$(SRCS))
@@ -95,6 +99,8 @@ build/.deps-build: Makefile tests/deps.sh
 build/.deps-test: Makefile tests/deps.sh
 	@tests/deps.sh $(TEST_PACKAGES) && tests/e2e/lib/fetch_servers.sh && \
 		touch $@ build/.deps-build
+build/.deps-bench: Makefile tests/deps.sh
+	@tests/deps.sh $(BENCH_PACKAGES) && touch $@
 deps:
 	@rm -f build/.deps-test && $(MAKE) --no-print-directory build/.deps-test
 
@@ -132,6 +138,26 @@ test:
 demo: build/imapmux build/.deps-test
 	@$(PYTHON) -B tests/demo/demo.py build/imapmux $(if $(ONCE),--once)
 
+# The bench. Its programs share no code with the proxy, nor its libraries but OpenSSL.
+BENCH_COMMON := $(addprefix tests/bench/,must.c loop.c tls.c stream.c lines.c)
+STUB_SRCS := $(wildcard tests/bench/stub*.c) $(BENCH_COMMON)
+LOAD_SRCS := $(filter-out $(STUB_SRCS),$(wildcard tests/bench/*.c)) $(BENCH_COMMON)
+build/bench/stub: $(STUB_SRCS:%.c=build/release/%.o)
+build/bench/load: $(LOAD_SRCS:%.c=build/release/%.o)
+build/bench/stub build/bench/load:
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(release_CFLAGS) $(release_LDFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs openssl)
+-include $(patsubst %.c,build/release/%.d,$(STUB_SRCS) $(LOAD_SRCS))
+QUICK ?=
+ONLY ?=
+PEERS ?=
+REPEATS ?=
+BEFORE ?=
+bench: build/imapmux build/bench/stub build/bench/load build/.deps-bench
+	@$(PYTHON) -B tests/bench/bench.py build/imapmux $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(PEERS),--peers $(PEERS)) $(if $(REPEATS),--repeats $(REPEATS)) $(if $(BEFORE),--before $(BEFORE))
+
 cov: build/cov/imapmux $(TEST_SRCS:%.c=build/cov/%)
 	@tests/cov.sh $^
 
@@ -148,4 +174,4 @@ install: build/imapmux
 clean:
 	rm -rf build
 
-.PHONY: all debug deps unit e2e asan tsan fuzz lint format man test demo cov install clean
+.PHONY: all debug deps unit e2e asan tsan fuzz lint format man test demo bench cov install clean

@@ -23,8 +23,8 @@ while read -r header; do
 		fi
 	fi
 	# shellcheck disable=SC2086 # a list of words is meant
-	cc -std=c11 -D_GNU_SOURCE -Iinclude $flags -Wall -Wextra -Werror -fsyntax-only -x c - <<<"#include \"$header\"" -I. ||
+	cc -std=c11 -D_GNU_SOURCE -Iinclude -Itests $flags -Wall -Wextra -Werror -fsyntax-only -x c - <<<"#include \"$header\"" -I. ||
 		complain "$header: does not compile alone"
-done < <(find include proxy -name '*.h' | sort)
+done < <(find include proxy tests/bench -name '*.h' | sort)
 
 [ "$bad" -eq 0 ]

@@ -20,7 +20,7 @@ check()
 
 sources()
 {
-	find proxy -name '*.c' -print0 | sort -z
+	find proxy tests/bench -name '*.c' -print0 | sort -z
 }
 
 format()
@@ -36,7 +36,7 @@ tidy()
 cpp_check()
 {
 	sources | xargs -0 -r cppcheck --quiet -j "$(nproc)" --std=c11 --enable=warning,portability --inline-suppr \
-		--suppress=missingInclude --suppress=unknownMacro --suppress=internalAstError --error-exitcode=1 -Iinclude
+		--suppress=missingInclude --suppress=unknownMacro --suppress=internalAstError --error-exitcode=1 -Iinclude -Itests
 }
 
 shell()

@@ -8,11 +8,11 @@ function_lines=80
 brace_depth=4 # the function's own braces are the first
 
 {
-	find proxy -name '*.c' -exec wc -l {} + | awk -v most=$source_lines '
+	find proxy tests/bench -name '*.c' -exec wc -l {} + | awk -v most=$source_lines '
 		$2 != "total" && $1 > most { print $2 ": " $1 " lines, " most " at most" }'
-	find include proxy -name '*.h' -exec wc -l {} + | awk -v most=$header_lines '
+	find include proxy tests/bench -name '*.h' -exec wc -l {} + | awk -v most=$header_lines '
 		$2 != "total" && $1 > most { print $2 ": " $1 " lines, " most " at most" }'
-	find proxy -name '*.c' -print0 | sort -z | xargs -0 -r ctags -f - --fields=+ne --kinds-C=f |
+	find proxy tests/bench -name '*.c' -print0 | sort -z | xargs -0 -r ctags -f - --fields=+ne --kinds-C=f |
 		awk -F '\t' -v most=$function_lines '{
 			for (i = 4; i <= NF; i++) {
 				if ($i ~ /^line:/) from = substr($i, 6)
@@ -20,7 +20,7 @@ brace_depth=4 # the function's own braces are the first
 			}
 			if (to - from + 1 > most) print $2 ":" from ": " $1 " has " to - from + 1 " lines, " most " at most"
 		}'
-	find proxy -name '*.c' -print0 | sort -z | xargs -0 -r awk -f "$here/code.awk" |
+	find proxy tests/bench -name '*.c' -print0 | sort -z | xargs -0 -r awk -f "$here/code.awk" |
 		awk -v most=$brace_depth '{
 			match($0, /^[^:]*:[0-9]*:/)
 			place = substr($0, 1, RLENGTH)

@@ -4,7 +4,7 @@ set -u
 source=$1
 clean=build/tidy/$source.clean
 
-newest=$(find include proxy tests/lint/tidy.sh \( -name '*.h' -o -name tidy.sh \) -printf '%T@ %p\n' | sort -n | tail -n 1)
+newest=$(find include proxy tests/bench tests/lint/tidy.sh \( -name '*.h' -o -name tidy.sh \) -printf '%T@ %p\n' | sort -n | tail -n 1)
 if [ "$clean" -nt "$source" ] && [ "$clean" -nt "${newest#* }" ]; then
 	exit 0
 fi
@@ -22,7 +22,7 @@ checks+=',-bugprone-not-null-terminated-result'  # memchr on bytes that are no s
 
 # shellcheck disable=SC2046 # a list of words is meant
 said=$(clang-tidy --quiet --warnings-as-errors='*' --checks="$checks" "$source" -- \
-	-std=c11 -D_GNU_SOURCE -Iinclude $(pkg-config --cflags libuv openssl libconfig libpcre2-8 jansson) 2>&1)
+	-std=c11 -D_GNU_SOURCE -Iinclude -Itests $(pkg-config --cflags libuv openssl libconfig libpcre2-8 jansson) 2>&1)
 status=$?
 if [ "$status" -eq 0 ]; then
 	mkdir -p "$(dirname "$clean")"

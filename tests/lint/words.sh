@@ -4,7 +4,7 @@ set -u
 here=$(dirname "$0")
 bad=0
 
-# find PATTERN WHY [EXCEPT]: in the C code of the program, comments and strings left out
+# find PATTERN WHY [EXCEPT]: in the C code of program and bench, comments and strings left out
 find_code()
 {
 	local lines
@@ -18,12 +18,12 @@ find_code()
 
 code=$(mktemp)
 trap 'rm -f "$code"' EXIT
-find proxy include -name '*.[ch]' -print0 | sort -z | xargs -0 -r awk -f "$here/code.awk" >"$code"
+find proxy include tests/bench -name '*.[ch]' -print0 | sort -z | xargs -0 -r awk -f "$here/code.awk" >"$code"
 
 find_code '\<(strcpy|strcat|strncpy|strncat|stpcpy|sprintf|vsprintf|gets|alloca)\(' 'no bound, or a bound that lies'
 find_code '\<(strtok|atoi|atol|atoll|atof|sscanf)\(' 'hides errors: read through the cursor of base/span.h'
 find_code '\<(malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|vasprintf)\(' \
-	'the xmalloc family of base/alloc.h' '^proxy/base/alloc\.c:'
+	'the xmalloc family of base/alloc.h' '^(proxy/base/alloc|tests/bench/must)\.c:'
 find_code '\<(rand|random|srand|srandom|drand48)\(' 'guessable'
 find_code '\<(system|popen|sleep|usleep|nanosleep)\(' 'blocks the loop'
 find_code '\<(localtime|gmtime|ctime|asctime|inet_ntoa|gethostbyname)\(' 'not for threads'
