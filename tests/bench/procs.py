@@ -75,13 +75,13 @@ def pss(roots):
 
 
 def threads(roots):
-    """CPU seconds of each thread that lives."""
-    seconds = []
+    """CPU seconds of each thread that lives, by its id."""
+    seconds = {}
     for pid in tree(roots):
         try:
             for task in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
-                    seconds.append(int(file.read().split()[0]) / 1e9)
+                    seconds[int(task)] = int(file.read().split()[0]) / 1e9
         except OSError:
             pass
     return seconds

@@ -90,9 +90,9 @@ class SignInWorkers(SignIn):
     endpoints = (peers.ImapmuxOneWorker, peers.Imapmux)
 
     def measure(self, endpoint):
-        before = sorted(procs.threads(endpoint.pids()))
+        before = procs.threads(endpoint.pids())
         figures = super().measure(endpoint)
-        busy = [now - then for now, then in zip(sorted(procs.threads(endpoint.pids())), before)]
+        busy = [now - before.get(task, 0) for task, now in procs.threads(endpoint.pids()).items()]
         figures["busiest_thread_percent"] = 100 * max(busy) / sum(busy)
         figures["a_core_second"] = 1e6 / figures["cpu_us"]
         return figures
