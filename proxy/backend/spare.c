@@ -17,6 +17,9 @@
 /* After the first failure, and at most: a server that is down is asked by its users anyway. */
 #define SPARE_REST_MS     1000
 #define SPARE_REST_MAX_MS 60000
+/* The next one waits until this sign-in has probably passed: its handshake would compete with it here and at
+ * the server. Once begun, refilling goes on without a pause. */
+#define SPARE_PAUSE_MS 50
 /* A server that closes a spare so soon does not want any: that counts as a failure. */
 #define SPARE_YOUNG_MS 1000
 
@@ -227,6 +230,8 @@ bool spare_take(struct loan *l)
 	/* Not from inside the call that asks: the dialogue may fail at once. */
 	net_loop_defer(p->loop, &b->start);
 	counter_add(p->counters, COUNTER_POOL_SPARES_USED, 1);
-	spare_plan(l->server);
+	if (!wheel_is_armed(&l->server->refill)) {
+		plan_in(l->server, SPARE_PAUSE_MS);
+	}
 	return true;
 }
