@@ -79,6 +79,8 @@ struct loan_events {
 	 * FAIL_QUEUE_SERVER: none was free for pool.queue_timeout. detail is for the log.
 	 */
 	void (*on_failed)(void *owner, enum fail why, const char *detail);
+	/* A line of the server's for the client: loan_respond follows. Passwords: may be NULL. */
+	void (*on_challenge)(void *owner, struct span line);
 	/* Of a ready loan, any number of times; may be NULL: somebody waits for a connection of this
 	 * user or at this server. Who can give his back should, as soon as he can. */
 	void (*on_wanted)(void *owner);
@@ -168,6 +170,9 @@ struct span loan_enabled(const struct loan *l);
 /* Prefix of the tags that the proxy itself uses on this connection; random, so that no client guesses
  * it. Valid until the loan ends. */
 const char *loan_proxy_tag(const struct loan *l);
+
+/* After on_challenge: the client's answer, base64 or empty. */
+void loan_respond(struct loan *l, struct span line);
 
 /* Gives up a loan that is not ready; the connection is closed. Nulls. */
 void loan_cancel(struct loan **l);

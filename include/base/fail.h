@@ -35,6 +35,9 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 		"[UNAVAILABLE] Too many proxies on the way, they seem to form a circle")           \
 	X(FAIL_NO_ROUTE, "no-route", CLIENT, "[AUTHENTICATIONFAILED] Authentication failed.")      \
 	X(FAIL_AUTH, "auth-failed", CLIENT, "[AUTHENTICATIONFAILED] Authentication failed.")       \
+	X(FAIL_LOGIN_REWRITTEN, "login-rewritten", CLIENT,                                         \
+		"[AUTHENTICATIONFAILED] Authentication failed.")                                   \
+	X(FAIL_CANCELLED, "auth-cancelled", CLIENT, NULL)                                          \
 	X(FAIL_SERVER_REFUSED, "server-refused", SERVER,                                           \
 		"[UNAVAILABLE] Server refused the sign-in")                                        \
 	X(FAIL_RESOLVE, "server-resolve", SERVER, "[UNAVAILABLE] Server is not available")         \
@@ -51,6 +54,8 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 	X(FAIL_SERVER_BYE, "server-bye", SERVER, "[UNAVAILABLE] Server is not available")          \
 	X(FAIL_SERVER_NO_MECHANISM, "server-no-mechanism", SERVER,                                 \
 		"[UNAVAILABLE] Server is not available")                                           \
+	X(FAIL_MECHANISM, "mechanism-not-offered", CLIENT,                                         \
+		"[CANNOT] The server does not offer this mechanism")                               \
 	X(FAIL_SERVER_PROTOCOL, "server-protocol", SERVER,                                         \
 		"[UNAVAILABLE] Server is not available")                                           \
 	X(FAIL_SIGNIN_TIMEOUT, "server-signin-timeout", SERVER,                                    \

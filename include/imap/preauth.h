@@ -75,9 +75,6 @@ void preauth_tls_active(struct preauth *p, unsigned mechanisms);
  */
 struct credentials *preauth_credentials(struct preauth *p);
 
-/* Challenges of one exchange: SCRAM has two, GSSAPI a few. */
-#define SASL_STEPS_MAX 10
-
 /*
  * After PREAUTH_SIGN_IN or PREAUTH_RESPONSE: asks the client for another line. challenge is base64 of
  * SASL_LINE_MAX bytes at most, may be empty, and needs as much room. False: SASL_STEPS_MAX were asked, nothing is appended; refuse.

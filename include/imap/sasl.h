@@ -18,6 +18,9 @@
 /* A line of the exchange: tokens of 8 KiB after base64. */
 #define SASL_LINE_MAX 12288
 
+/* Challenges of one exchange: SCRAM has two, GSSAPI a few. */
+#define SASL_STEPS_MAX 10
+
 /* The two questions of LOGIN, as every server asks them: "Username:", "Password:". */
 #define SASL_LOGIN_ASK_USER     "VXNlcm5hbWU6"
 #define SASL_LOGIN_ASK_PASSWORD "UGFzc3dvcmQ6"
@@ -41,6 +44,12 @@ enum sasl_result sasl_plain_read(struct span line, struct credentials *out);
 
 /* An answer of LOGIN: a name or a password. */
 enum sasl_result sasl_login_read(struct span line, struct secret *out);
+
+/*
+ * Appends the message of a token mechanism in base64, as the client wrote it but for the name, which is
+ * `login`. False: out's cap, or no message can hold this name.
+ */
+bool sasl_token_write(struct buf *out, const struct credentials *c, struct span login);
 
 /* True when the line is base64 or empty, and within SASL_LINE_MAX: what may be relayed unread. */
 bool sasl_is_line(struct span line);

@@ -6,6 +6,7 @@
  *
  *	create -> feed -> SIGNIN_STARTTLS -> (handshake) -> tls_active -> feed -> SIGNIN_READY
  *	       -> start(credentials) -> feed -> SIGNIN_OK | SIGNIN_NO
+ *	                                     -> SIGNIN_CHALLENGE -> respond -> feed -> ...
  *
  * No credential byte is in out before the greeting was read, TLS is active where it is wanted, and the
  * server offered a way to sign in. Bytes behind the tagged OK of STARTTLS are SIGNIN_FAILED (law 5).
@@ -23,6 +24,8 @@ enum signin_verdict {
 	SIGNIN_MORE,     /* send out; give more input */
 	SIGNIN_STARTTLS, /* out is empty: begin TLS now, and give no input before signin_tls_active */
 	SIGNIN_READY,    /* greeting and capabilities read; signin_start may be called */
+	SIGNIN_CHALLENGE, /* signin_challenge() is for the client; what follows may be fed, but goes on only
+			     behind signin_respond */
 	SIGNIN_OK, /* signed in; input behind the tagged OK is not consumed: it is for the relay */
 	SIGNIN_NO, /* refused by the server; signin_refusal(); close */
 	SIGNIN_FAILED, /* signin_failure() tells why; close */
@@ -77,14 +80,24 @@ void signin_tls_active(struct signin *s, struct buf *out);
 
 /*
  * Signs in (only after SIGNIN_READY). login is the name at the server. identity may be NULL: no ID. The
- * credentials are copied and wiped when they have been sent. AUTHENTICATE PLAIN (with initial response
- * where SASL-IR is offered), else LOGIN with quoted strings or synchronising literals. Returns
- * SIGNIN_MORE, or SIGNIN_FAILED when the server offers no way that fits (LOGINDISABLED, or an
- * authorization identity without PLAIN).
+ * credentials are copied and wiped when they have been sent.
+ *
+ * A password: AUTHENTICATE PLAIN (with initial response where SASL-IR is offered), else LOGIN with quoted
+ * strings or synchronising literals. A token or SCRAM: the client's mechanism and its message, in which
+ * the name is replaced by login where it is another one (a token only; SCRAM fails with FAIL_AUTH).
+ * Returns SIGNIN_MORE, or SIGNIN_FAILED when the server offers no way that fits: FAIL_MECHANISM (token,
+ * SCRAM) or FAIL_SERVER_NO_MECHANISM (LOGINDISABLED, or an authorization identity without PLAIN).
  */
 enum signin_verdict signin_start(struct signin *s, struct span login,
 	const struct credentials *credentials, const struct signin_identity *identity,
 	struct buf *out);
+
+/* After SIGNIN_CHALLENGE, until respond: the server's line, base64 or empty. */
+struct span signin_challenge(const struct signin *s);
+
+/* After SIGNIN_CHALLENGE: the client's line, base64 or empty, in which nothing else can stand. Returns
+ * SIGNIN_MORE, or SIGNIN_FAILED: no room in out. */
+enum signin_verdict signin_respond(struct signin *s, struct span line, struct buf *out);
 
 /* After SIGNIN_OK: the server's capability list for this user (words behind "CAPABILITY "). When the
  * server did not volunteer one, the dialogue has asked for it before it said SIGNIN_OK. */

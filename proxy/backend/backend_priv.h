@@ -99,6 +99,7 @@ struct backend {
 	struct loan *loan;                   /* whom it is for; NULL: nobody */
 	struct proof proof;                  /* of the credential it was signed in with */
 	struct proof secret;                 /* of the password in it */
+	enum proof_kind kind;                /* of both */
 	char *capabilities;                  /* signed in: the server's list */
 	struct buf enabled;                  /* its class (imap/enabled.h) */
 	struct errand *errand;               /* ENABLING; SCRUBBING by UNAUTHENTICATE */
@@ -125,7 +126,8 @@ void backend_dial(struct backend *b);
 void backend_signin_open(struct backend *b);
 size_t backend_signin_data(struct backend *b, struct span in);
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail);
-void backend_signin_start(struct backend *b); /* its dialogue is at SIGNIN_READY */
+void backend_respond(struct backend *b, struct span line); /* its loan was challenged */
+void backend_signin_start(struct backend *b);              /* its dialogue is at SIGNIN_READY */
 
 /* spare.c: connections that wait before sign-in. */
 void spare_init(struct pool_server *s);

@@ -16,6 +16,7 @@ struct known_proof {
 	struct list_node node;
 	struct proof proof;
 	struct proof secret;
+	enum proof_kind kind;
 	uint64_t proved_ms;
 };
 
@@ -39,15 +40,23 @@ static void drop(struct known_proof *known)
 
 bool known_is(const struct pool_user *u, const struct loan *l)
 {
-	return find(u, &l->proof) != NULL;
+	const struct known_proof *known = find(u, &l->proof);
+	assert(known == NULL || l->kind != PROOF_NONE);
+	return known != NULL;
+}
+
+static uint64_t ttl_of(const struct pool *p, enum proof_kind kind)
+{
+	uint64_t ttl = p->settings.credential_ttl;
+	return kind == PROOF_TOKEN && ttl > PROOF_TOKEN_MS ? PROOF_TOKEN_MS : ttl;
 }
 
 bool known_is_fresh(const struct pool_user *u, const struct loan *l)
 {
 	const struct pool *p = u->server->pool;
 	const struct known_proof *known = find(u, &l->proof);
-	return known != NULL &&
-	       net_loop_now(p->loop) - known->proved_ms < p->settings.credential_ttl;
+	uint64_t now = net_loop_now(p->loop);
+	return known != NULL && now - known->proved_ms < ttl_of(p, l->kind) && now < l->expires_ms;
 }
 
 void known_forget(struct pool_user *u)
@@ -60,9 +69,13 @@ void known_forget(struct pool_user *u)
 /* Whether something of this password goes: it was this one, or it was any other one. */
 enum purge { PURGE_THIS, PURGE_OTHERS };
 
-static bool is_purged(const struct proof *secret, const struct proof *named, enum purge which)
+/* A new password may mean that the old one was changed; each device has a token of its own, though, and
+ * gets a new one by the hour: that says nothing about others, nor about passwords. */
+static bool is_purged(const struct proof *secret, enum proof_kind kind, const struct proof *named,
+	enum purge which)
 {
-	return proof_equal(secret, named) == (which == PURGE_THIS);
+	bool is_same = proof_equal(secret, named);
+	return which == PURGE_THIS ? is_same : !is_same && kind == PROOF_PASSWORD;
 }
 
 /* NULL: whatever it is. */
@@ -70,8 +83,8 @@ static void condemn(struct list *list, const struct proof *secret, enum purge wh
 {
 	for (struct list_node *node = list->first; node != NULL; node = node->next) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
-		b->is_condemned =
-			b->is_condemned || secret == NULL || is_purged(&b->secret, secret, which);
+		b->is_condemned = b->is_condemned || secret == NULL ||
+				  is_purged(&b->secret, b->kind, secret, which);
 	}
 }
 
@@ -82,7 +95,7 @@ static void purge(struct pool_user *u, const struct proof *secret, enum purge wh
 	LIST_FOREACH_SAFE(proof, &u->proofs)
 	{
 		struct known_proof *known = LIST_OBJECT(proof, struct known_proof, node);
-		if (is_purged(&known->secret, secret, which)) {
+		if (is_purged(&known->secret, known->kind, secret, which)) {
 			drop(known);
 			counter_add(p->counters, COUNTER_POOL_PURGED, 1);
 		}
@@ -90,7 +103,7 @@ static void purge(struct pool_user *u, const struct proof *secret, enum purge wh
 	LIST_FOREACH_SAFE(parked, &u->parked)
 	{
 		struct backend *b = LIST_OBJECT(parked, struct backend, user_node);
-		if (is_purged(&b->secret, secret, which)) {
+		if (is_purged(&b->secret, b->kind, secret, which)) {
 			backend_close(b, FAIL_STALE);
 		}
 	}
@@ -102,7 +115,10 @@ void known_learn(struct backend *b)
 {
 	struct pool_user *u = b->user;
 	const struct config_pool *settings = &b->pool->settings;
-	if (settings->purge_on_new_secret) {
+	if (b->kind == PROOF_NONE) {
+		return;
+	}
+	if (settings->purge_on_new_secret && b->kind == PROOF_PASSWORD) {
 		purge(u, &b->secret, PURGE_OTHERS);
 	}
 	struct known_proof *known = find(u, &b->proof);
@@ -115,6 +131,7 @@ void known_learn(struct backend *b)
 		known = xcalloc(1, sizeof *known);
 		known->proof = b->proof;
 		known->secret = b->secret;
+		known->kind = b->kind;
 	}
 	known->proved_ms = net_loop_now(b->pool->loop);
 	list_push_back(&u->proofs, &known->node);
@@ -122,6 +139,9 @@ void known_learn(struct backend *b)
 
 void known_refuse(const struct loan *l)
 {
+	if (l->kind == PROOF_NONE) {
+		return; /* it was refused, and nobody can say which password was wrong */
+	}
 	purge(l->user, &l->secret, PURGE_THIS);
 }
 

@@ -10,11 +10,33 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "backend/budget.h"
 #include "backend/inspect.h"
 #include "base/alloc.h"
+#include "imap/jwt.h"
 #include "user_priv.h"
+
+/* On the clock of the loop; UINT64_MAX: nothing says when. */
+static uint64_t expiry_of(const struct pool *p, const struct loan *l)
+{
+	if (l->kind != PROOF_TOKEN) {
+		return UINT64_MAX;
+	}
+	struct timespec today;
+	clock_gettime(CLOCK_REALTIME, &today);
+	uint64_t expiry_s = jwt_expiry(secret_span(&l->credentials.password));
+	uint64_t now_s = (uint64_t)today.tv_sec;
+	uint64_t left_s = expiry_s > now_s ? expiry_s - now_s : 0;
+	if (left_s > UINT32_MAX) {
+		return UINT64_MAX;
+	}
+	/* Whole seconds count: not the part of this one that is over. */
+	uint64_t left_ms = left_s * 1000;
+	uint64_t over_ms = (uint64_t)today.tv_nsec / 1000000;
+	return net_loop_now(p->loop) + (left_ms > over_ms ? left_ms - over_ms : 0);
+}
 
 static struct loan *make_loan(struct pool *p, const struct pool_request *request)
 {
@@ -32,6 +54,8 @@ static struct loan *make_loan(struct pool *p, const struct pool_request *request
 	struct span server = span_str(l->config->name);
 	l->proof = proof_of(request->is_secure, server, request->login, credentials);
 	l->secret = proof_of_password(server, request->login, credentials);
+	l->kind = proof_kind_of(credentials);
+	l->expires_ms = expiry_of(p, l);
 	enabled_init(&l->wanted);
 	user_key(l);
 	return l;
@@ -263,6 +287,12 @@ void loan_cancel(struct loan **loan)
 		b->loan = NULL;
 		backend_close(b, FAIL_CLIENT_LEFT);
 	}
+}
+
+void loan_respond(struct loan *l, struct span line)
+{
+	assert(!l->is_ready && l->backend != NULL);
+	backend_respond(l->backend, line);
 }
 
 /* The loan ends; the connection goes on. */

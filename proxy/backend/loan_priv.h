@@ -28,7 +28,10 @@ struct loan {
 	struct secret login;
 	struct credentials credentials; /* until the server has answered */
 	struct proof proof, secret;
-	struct buf wanted; /* the class */
+	enum proof_kind kind;
+	uint64_t expires_ms; /* no proof answers for it from then on */
+	bool is_challenged;  /* its client has seen something of this very connection */
+	struct buf wanted;   /* the class */
 	struct signin_identity identity;
 	uint64_t since_ms;       /* waits since */
 	struct wheel_timer wait; /* and no longer than this */

@@ -62,6 +62,9 @@ static const char *pool_objection(const struct backend *b)
 	if (b->server->config == NULL) {
 		return "server-changed";
 	}
+	if (b->kind == PROOF_NONE) {
+		return "unproved"; /* nobody could show that it is his */
+	}
 	if (b->is_condemned) {
 		return "purged";
 	}

@@ -48,18 +48,36 @@ static struct proof digest(struct buf *in)
 	return proof;
 }
 
+enum proof_kind proof_kind_of(const struct credentials *credentials)
+{
+	unsigned bit = MECHANISM_BIT(credentials->mechanism);
+	if ((bit & MECHANISMS_TOKEN) != 0) {
+		return PROOF_TOKEN;
+	}
+	return (bit & MECHANISMS_PASSWORD) != 0 ? PROOF_PASSWORD : PROOF_NONE;
+}
+
+static void add_kind(struct buf *in, const struct credentials *credentials)
+{
+	static const char *const names[] = {
+		[PROOF_PASSWORD] = "password", [PROOF_TOKEN] = "token", [PROOF_NONE] = "none"};
+	add_field(in, span_str(names[proof_kind_of(credentials)]));
+}
+
 struct proof proof_of(bool is_secure, struct span server, struct span login,
 	const struct credentials *credentials)
 {
 	assert(has_key);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
+	add_kind(&in, credentials);
 	add_field(&in, span_str(is_secure ? "secure" : "clear"));
 	add_field(&in, server);
 	add_field(&in, login);
 	add_field(&in, secret_span(&credentials->authzid));
 	add_field(&in, secret_span(&credentials->user));
 	add_field(&in, secret_span(&credentials->password));
+	add_field(&in, secret_span(&credentials->message));
 	return digest(&in);
 }
 
@@ -69,7 +87,7 @@ struct proof proof_of_password(
 	assert(has_key);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
-	add_field(&in, span_str("password"));
+	add_kind(&in, credentials);
 	add_field(&in, server);
 	add_field(&in, login);
 	add_field(&in, secret_span(&credentials->password));

@@ -4,6 +4,8 @@
  * Happy path: backend_dial, on_dialed, on_open, greeting and capabilities (STARTTLS between, if wanted),
  * SIGNIN_READY, credentials, SIGNIN_OK, the loan is ready. A spare (spare.c) stops at SIGNIN_READY and
  * goes on by backend_signin_start.
+ * Between the credentials and SIGNIN_OK the server may ask, and the client answer: on_challenge,
+ * backend_respond, as often as the mechanism wants.
  * Failure ways: no connection, TLS or verification failed, the dialogue failed or took too long: the
  * loan is told once and is over; the server said NO: the loan is told its text.
  */
@@ -20,7 +22,7 @@
  */
 static bool was_too_late(const struct backend *b, enum fail why)
 {
-	return b->is_spare &&
+	return b->is_spare && !b->loan->is_challenged &&
 	       (why == FAIL_SERVER_LEFT || why == FAIL_SERVER_IO || why == FAIL_SERVER_BYE);
 }
 
@@ -32,9 +34,13 @@ void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 		spare_broken(b, why);
 		return;
 	}
+	bool is_too_late = was_too_late(b, why);
 	b->loan = NULL;
-	if (was_too_late(b, why)) {
+	if (is_too_late) {
 		loan_again(l);
+	} else if (why == FAIL_MECHANISM) {
+		/* What a client chooses says nothing about the server's health. */
+		loan_fail(l, why, detail);
 	} else {
 		counter_add(b->pool->counters, COUNTER_BACKEND_DIAL_FAILURES, 1);
 		pool_note(b->pool, b->server->name, POOL_EVENT_FAILED, why);
@@ -116,7 +122,7 @@ static void be_signed_in(struct backend *b)
 static bool may_try_again(const struct backend *b)
 {
 	const struct loan *l = b->loan;
-	return !l->has_retried && l->user->parked.len > 0 &&
+	return !l->has_retried && !l->is_challenged && l->user->parked.len > 0 &&
 	       span_starts_nocase(signin_refusal(b->signin), "[LIMIT]");
 }
 
@@ -148,6 +154,28 @@ static void be_refused(struct backend *b)
 	l->backend = NULL;
 	l->events->on_refused(l->owner, text, is_wrong);
 	backend_close(b, FAIL_AUTH);
+}
+
+/* It is the client's turn, who has his own time-out; the server's goes on with his answer. */
+static void be_challenged(struct backend *b)
+{
+	struct loan *l = b->loan;
+	assert(l->events->on_challenge != NULL);
+	l->is_challenged = true;
+	net_loop_disarm(b->pool->loop, &b->timer);
+	l->events->on_challenge(l->owner, signin_challenge(b->signin));
+}
+
+void backend_respond(struct backend *b, struct span line)
+{
+	struct buf out;
+	assert(b->state == BACKEND_SIGNIN && b->loan->is_challenged);
+	buf_init(&out, BACKEND_OUT_MAX);
+	enum signin_verdict verdict = signin_respond(b->signin, line, &out);
+	assert(verdict == SIGNIN_MORE); /* there is room */
+	(void)verdict;
+	backend_write(b, &out);
+	net_loop_arm(b->pool->loop, &b->timer, b->loan->limits->signin_timeout);
 }
 
 static void start_tls(struct backend *b, struct span in)
@@ -194,6 +222,10 @@ static bool act(struct backend *b, enum signin_verdict verdict, struct buf *out,
 	case SIGNIN_STARTTLS:
 		start_tls(b, *in);
 		return false;
+	case SIGNIN_CHALLENGE:
+		be_challenged(b);
+		/* The client may have been told to give up: then the dialogue is no more. */
+		return b->state == BACKEND_SIGNIN && in->n > 0;
 	case SIGNIN_OK:
 		be_signed_in(b);
 		return false;

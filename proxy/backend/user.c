@@ -146,6 +146,7 @@ void user_signed_in(struct backend *b, const struct loan *l)
 	prove(b);
 	b->proof = l->proof;
 	b->secret = l->secret;
+	b->kind = l->kind;
 	user_moved(b);
 	free(u->capabilities);
 	u->capabilities = xstrdup(b->capabilities);

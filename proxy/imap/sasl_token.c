@@ -10,6 +10,8 @@
 
 #include <assert.h>
 
+#include "imap/base64.h"
+
 #define FIELD_END "\x01"
 
 struct field {
@@ -113,4 +115,63 @@ enum sasl_result sasl_oauthbearer_read(struct span message, struct credentials *
 		return SASL_MALFORMED;
 	}
 	return read_fields(rest, NULL, &out->password);
+}
+
+/* The name in a GS2 header (RFC 5801 section 4). */
+static bool write_name(struct buf *out, struct span login)
+{
+	for (size_t i = 0; i < login.n; i++) {
+		struct span byte = span_slice(login, i, i + 1);
+		const char *escape = login.p[i] == ',' ? "=2C" : "=3D";
+		bool is_special = login.p[i] == ',' || login.p[i] == '=';
+		if (!buf_add(out, is_special ? span_str(escape) : byte)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool write_oauthbearer(struct buf *out, struct span message, struct span login)
+{
+	struct secret name = {0};
+	struct span rest = message;
+	enum sasl_result result = sasl_gs2_take(&rest, &name);
+	secret_drop(&name);
+	assert(result == SASL_GOOD);
+	(void)result;
+	/* "n," or "y," stays */
+	return buf_add(out, span_slice(message, 0, 2)) && buf_add_str(out, "a=") &&
+	       write_name(out, login) && buf_add_str(out, ",") && buf_add(out, rest);
+}
+
+static bool write_xoauth2(struct buf *out, struct span message, struct span login)
+{
+	struct field field;
+	struct span rest = message;
+	while (rest.n > 0 && take_field(&rest, &field)) {
+		bool is_user = span_is_nocase(field.key, "user");
+		if (!buf_add(out, field.key) || !buf_add_str(out, "=") ||
+			!buf_add(out, is_user ? login : field.value) ||
+			!buf_add_str(out, FIELD_END)) {
+			return false;
+		}
+	}
+	return buf_add(out, rest);
+}
+
+bool sasl_token_write(struct buf *out, const struct credentials *c, struct span login)
+{
+	struct span message = secret_span(&c->message);
+	if (span_equal(login, secret_span(&c->user))) {
+		return base64_encode(out, message);
+	}
+	struct buf anew;
+	buf_init(&anew, SASL_LINE_MAX);
+	bool is_written =
+		is_value(login) &&
+		(c->mechanism == MECHANISM_XOAUTH2 ? write_xoauth2(&anew, message, login)
+						   : write_oauthbearer(&anew, message, login));
+	is_written = is_written && base64_encode(out, buf_peek(&anew));
+	buf_finish(&anew);
+	return is_written;
 }

@@ -14,79 +14,64 @@
  *	GREETING -> ASKING -> STARTTLS -> HANDSHAKE -> (ASKING)
  *	      \        \
  *	       +--------+--> READY -> AUTH -> ASKING_AGAIN -> OK
- *	                              | \ \___________________^
- *	                              |  +-> CANCELLED
- *	                              +----> NO <+              every state but the last -> FAILED
+ *	                             ^| |\ \___________________^
+ *	                             || | +-> CANCELLED
+ *	                             |v |            |
+ *	                     CHALLENGED +----> NO <--+        every state but the last -> FAILED
+ *	                             |         ^
+ *	                             +---------+
  */
-enum state {
-	GREETING,
-	ASKING,
-	STARTTLS,
-	HANDSHAKE,
-	READY,
-	AUTH,
-	CANCELLED,
-	ASKING_AGAIN,
-	OK,
-	NO,
-	FAILED
-};
-
 static const struct sm_state states[] = {
-	[GREETING] = {"greeting", SM_TO(ASKING) | SM_TO(STARTTLS) | SM_TO(READY) | SM_TO(FAILED)},
-	[ASKING] = {"asking", SM_TO(STARTTLS) | SM_TO(READY) | SM_TO(FAILED)},
-	[STARTTLS] = {"starttls", SM_TO(HANDSHAKE) | SM_TO(FAILED)},
-	[HANDSHAKE] = {"handshake", SM_TO(ASKING) | SM_TO(FAILED)},
-	[READY] = {"ready", SM_TO(AUTH) | SM_TO(FAILED)},
-	[AUTH] = {"auth",
-		SM_TO(CANCELLED) | SM_TO(ASKING_AGAIN) | SM_TO(OK) | SM_TO(NO) | SM_TO(FAILED)},
-	[CANCELLED] = {"cancelled", SM_TO(NO) | SM_TO(FAILED)},
-	[ASKING_AGAIN] = {"asking-again", SM_TO(OK) | SM_TO(FAILED)},
-	[OK] = {"ok", 0},
-	[NO] = {"no", 0},
-	[FAILED] = {"failed", 0},
+	[STATE_GREETING] = {"greeting", SM_TO(STATE_ASKING) | SM_TO(STATE_STARTTLS) |
+						SM_TO(STATE_READY) | SM_TO(STATE_FAILED)},
+	[STATE_ASKING] = {"asking",
+		SM_TO(STATE_STARTTLS) | SM_TO(STATE_READY) | SM_TO(STATE_FAILED)},
+	[STATE_STARTTLS] = {"starttls", SM_TO(STATE_HANDSHAKE) | SM_TO(STATE_FAILED)},
+	[STATE_HANDSHAKE] = {"handshake", SM_TO(STATE_ASKING) | SM_TO(STATE_FAILED)},
+	[STATE_READY] = {"ready", SM_TO(STATE_AUTH) | SM_TO(STATE_FAILED)},
+	[STATE_AUTH] = {"auth", SM_TO(STATE_CHALLENGED) | SM_TO(STATE_CANCELLED) |
+					SM_TO(STATE_ASKING_AGAIN) | SM_TO(STATE_OK) |
+					SM_TO(STATE_NO) | SM_TO(STATE_FAILED)},
+	[STATE_CHALLENGED] = {"challenged",
+		SM_TO(STATE_AUTH) | SM_TO(STATE_NO) | SM_TO(STATE_FAILED)},
+	[STATE_CANCELLED] = {"cancelled", SM_TO(STATE_NO) | SM_TO(STATE_FAILED)},
+	[STATE_ASKING_AGAIN] = {"asking-again", SM_TO(STATE_OK) | SM_TO(STATE_FAILED)},
+	[STATE_OK] = {"ok", 0},
+	[STATE_NO] = {"no", 0},
+	[STATE_FAILED] = {"failed", 0},
 };
 
-struct signin {
-	struct response_reader reader;
-	struct buf capabilities; /* the newest list; empty: none, or forgotten */
-	struct buf server_id;    /* its answer to our ID */
-	struct quote command;    /* what is still to be sent of the sign-in: the credential */
-	int state;               /* enum state */
-	bool want_starttls;      /* still to be done */
-	enum fail failure;
-	struct refusal refusal;
-	size_t seen;                 /* bytes of input of this half of the dialogue */
-	unsigned tags;               /* drawn so far */
-	char tag[SIGNIN_TAG_MAX];    /* of the command that is waited for; "": none */
-	char id_tag[SIGNIN_TAG_MAX]; /* of an ID before it */
-};
-
-static void fail_with(struct signin *s, enum fail why)
+void signin_fail(struct signin *s, enum fail why)
 {
 	assert(why != FAIL_NONE);
 	/* No byte of the credential outlives its use. */
 	quote_finish(&s->command);
 	s->failure = why;
-	sm_move(states, &s->state, FAILED);
+	signin_move(s, STATE_FAILED);
 }
 
-static void draw_tag(struct signin *s, char *tag)
+void signin_draw_tag(struct signin *s, char *tag)
 {
 	snprintf(tag, SIGNIN_TAG_MAX, "mux%u", ++s->tags);
 }
 
-static void send_command(struct signin *s, const char *verb, enum state next, struct buf *out)
+void signin_move(struct signin *s, enum signin_state next)
 {
-	draw_tag(s, s->tag);
-	if (!buf_addf(out, "%s %s\r\n", s->tag, verb)) {
-		fail_with(s, FAIL_SERVER_IO);
-		return;
-	}
-	sm_move(states, &s->state, next);
+	sm_move(states, &s->state, (int)next);
 }
 
-static bool offers(const struct signin *s, const char *word)
+static void send_command(
+	struct signin *s, const char *verb, enum signin_state next, struct buf *out)
+{
+	signin_draw_tag(s, s->tag);
+	if (!buf_addf(out, "%s %s\r\n", s->tag, verb)) {
+		signin_fail(s, FAIL_SERVER_IO);
+		return;
+	}
+	signin_move(s, next);
+}
+
+bool signin_offers(const struct signin *s, const char *word)
 {
 	return capability_has(signin_capabilities(s), word);
 }
@@ -113,19 +98,19 @@ static void look_for_capabilities(struct signin *s, const struct response *r)
 static void on_capabilities(struct signin *s, struct buf *out)
 {
 	if (!s->want_starttls) {
-		sm_move(states, &s->state, READY);
-	} else if (offers(s, "STARTTLS")) {
-		send_command(s, "STARTTLS", STARTTLS, out);
+		signin_move(s, STATE_READY);
+	} else if (signin_offers(s, "STARTTLS")) {
+		send_command(s, "STARTTLS", STATE_STARTTLS, out);
 	} else {
 		/* Stripped by somebody on the way, perhaps: no credential leaves (S4). */
-		fail_with(s, FAIL_SERVER_STARTTLS);
+		signin_fail(s, FAIL_SERVER_STARTTLS);
 	}
 }
 
 static void on_greeting(struct signin *s, const struct response *r, struct buf *out)
 {
 	if (r->kind != RESPONSE_UNTAGGED) {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
 		return;
 	}
 	switch (r->status) {
@@ -134,18 +119,18 @@ static void on_greeting(struct signin *s, const struct response *r, struct buf *
 		if (buf_len(&s->capabilities) > 0) {
 			on_capabilities(s, out);
 		} else {
-			send_command(s, "CAPABILITY", ASKING, out);
+			send_command(s, "CAPABILITY", STATE_ASKING, out);
 		}
 		return;
 	case RESPONSE_PREAUTH:
 		/* Signed in as somebody else, and beyond STARTTLS (S4). */
-		fail_with(s, FAIL_SERVER_PREAUTH);
+		signin_fail(s, FAIL_SERVER_PREAUTH);
 		return;
 	case RESPONSE_BYE:
-		fail_with(s, FAIL_SERVER_BYE);
+		signin_fail(s, FAIL_SERVER_BYE);
 		return;
 	default:
-		fail_with(s, FAIL_SERVER_PROTOCOL);
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
 	}
 }
 
@@ -163,55 +148,41 @@ static void on_untagged(struct signin *s, const struct response *r)
 {
 	look_for_id(s, r);
 	if (r->status == RESPONSE_BYE) {
-		fail_with(s, FAIL_SERVER_BYE);
+		signin_fail(s, FAIL_SERVER_BYE);
 	} else if (r->status == RESPONSE_PREAUTH) {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
 	} else {
 		look_for_capabilities(s, r);
 	}
 }
 
-static void on_continue(struct signin *s, struct buf *out)
-{
-	if (s->state != AUTH) {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
-	} else if (!quote_is_sent(&s->command)) {
-		if (!quote_send(&s->command, out)) {
-			fail_with(s, FAIL_SERVER_IO);
-		}
-	} else if (!buf_add_str(out, "*\r\n")) {
-		fail_with(s, FAIL_SERVER_IO);
-	} else {
-		/* All was said, and PLAIN has no second message: whatever it wants, it gets nothing. */
-		sm_move(states, &s->state, CANCELLED);
-	}
-}
-
 static void on_signed_in(struct signin *s, const struct response *r, struct buf *out)
 {
-	/* An OK that did not wait for the password is no proof, and a reply to ID that is still to
+	/* An OK that did not wait for the credential is no proof, and a reply to ID that is still to
 	 * come would end up at the client. */
-	if (s->state != AUTH || !quote_is_sent(&s->command) || s->id_tag[0] != '\0') {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
+	bool has_waited = s->state == STATE_AUTH && quote_is_sent(&s->command) &&
+			  (s->steps > 0 || !s->needs_challenge);
+	if (!has_waited || s->id_tag[0] != '\0') {
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
 		return;
 	}
 	look_for_capabilities(s, r);
 	if (buf_len(&s->capabilities) > 0) {
-		sm_move(states, &s->state, OK);
+		signin_move(s, STATE_OK);
 	} else {
-		send_command(s, "CAPABILITY", ASKING_AGAIN, out);
+		send_command(s, "CAPABILITY", STATE_ASKING_AGAIN, out);
 	}
 }
 
 static void on_refused(struct signin *s, const struct response *r)
 {
-	if (s->state == CANCELLED && r->status == RESPONSE_BAD) {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
+	if (s->state == STATE_CANCELLED && r->status == RESPONSE_BAD) {
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
 		return;
 	}
 	s->refusal = refusal_of(r);
 	quote_finish(&s->command);
-	sm_move(states, &s->state, NO);
+	signin_move(s, STATE_NO);
 }
 
 static void on_auth_result(struct signin *s, const struct response *r, struct buf *out)
@@ -227,9 +198,9 @@ static void on_list_result(struct signin *s, const struct response *r, struct bu
 {
 	look_for_capabilities(s, r);
 	if (r->status != RESPONSE_OK || buf_len(&s->capabilities) == 0) {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
-	} else if (s->state == ASKING_AGAIN) {
-		sm_move(states, &s->state, OK);
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
+	} else if (s->state == STATE_ASKING_AGAIN) {
+		signin_move(s, STATE_OK);
 	} else {
 		on_capabilities(s, out);
 	}
@@ -244,24 +215,24 @@ static void on_tagged(struct signin *s, const struct response *r, struct buf *ou
 		return;
 	}
 	if (!is_status || s->tag[0] == '\0' || !response_is_tagged(r, s->tag)) {
-		fail_with(s, FAIL_SERVER_PROTOCOL);
+		signin_fail(s, FAIL_SERVER_PROTOCOL);
 		return;
 	}
 	s->tag[0] = '\0';
 	switch (s->state) {
-	case ASKING:
-	case ASKING_AGAIN:
+	case STATE_ASKING:
+	case STATE_ASKING_AGAIN:
 		on_list_result(s, r, out);
 		return;
-	case STARTTLS:
+	case STATE_STARTTLS:
 		if (r->status == RESPONSE_OK) {
-			sm_move(states, &s->state, HANDSHAKE);
+			signin_move(s, STATE_HANDSHAKE);
 		} else {
-			fail_with(s, FAIL_SERVER_STARTTLS);
+			signin_fail(s, FAIL_SERVER_STARTTLS);
 		}
 		return;
 	default:
-		assert(s->state == AUTH || s->state == CANCELLED);
+		assert(s->state >= STATE_AUTH && s->state <= STATE_CANCELLED);
 		on_auth_result(s, r, out);
 	}
 }
@@ -269,7 +240,7 @@ static void on_tagged(struct signin *s, const struct response *r, struct buf *ou
 static void on_line(struct signin *s, struct span line, struct buf *out)
 {
 	struct response r = response_parse(line);
-	if (s->state == GREETING) {
+	if (s->state == STATE_GREETING) {
 		on_greeting(s, &r, out);
 		return;
 	}
@@ -280,7 +251,7 @@ static void on_line(struct signin *s, struct span line, struct buf *out)
 		on_untagged(s, &r);
 		return;
 	case RESPONSE_CONTINUE:
-		on_continue(s, out);
+		signin_on_continue(s, &r, out);
 		return;
 	case RESPONSE_TAGGED:
 		on_tagged(s, &r, out);
@@ -291,15 +262,15 @@ static void on_line(struct signin *s, struct span line, struct buf *out)
 static enum signin_verdict verdict_of(const struct signin *s)
 {
 	switch (s->state) {
-	case HANDSHAKE:
+	case STATE_HANDSHAKE:
 		return SIGNIN_STARTTLS;
-	case READY:
+	case STATE_READY:
 		return SIGNIN_READY;
-	case OK:
+	case STATE_OK:
 		return SIGNIN_OK;
-	case NO:
+	case STATE_NO:
 		return SIGNIN_NO;
-	case FAILED:
+	case STATE_FAILED:
 		return SIGNIN_FAILED;
 	default:
 		return SIGNIN_MORE;
@@ -308,15 +279,15 @@ static enum signin_verdict verdict_of(const struct signin *s)
 
 static bool has_ended(const struct signin *s)
 {
-	return s->state == OK || s->state == NO || s->state == FAILED;
+	return s->state == STATE_OK || s->state == STATE_NO || s->state == STATE_FAILED;
 }
 
 enum signin_verdict signin_feed(struct signin *s, struct span *in, struct buf *out)
 {
-	while (in->n > 0 && !has_ended(s)) {
-		if (s->state == HANDSHAKE) {
+	while (in->n > 0 && !has_ended(s) && !s->has_challenge) {
+		if (s->state == STATE_HANDSHAKE) {
 			/* Written by nobody knows whom before TLS, to be read as if inside it (S2). */
-			fail_with(s, FAIL_SERVER_INJECTED);
+			signin_fail(s, FAIL_SERVER_INJECTED);
 			break;
 		}
 		struct span line;
@@ -324,10 +295,14 @@ enum signin_verdict signin_feed(struct signin *s, struct span *in, struct buf *o
 		enum response_read read = response_reader_feed(&s->reader, in, &line);
 		s->seen += before - in->n;
 		if (read == RESPONSE_READ_TOO_LONG || s->seen > SIGNIN_MAX_INPUT) {
-			fail_with(s, FAIL_SERVER_PROTOCOL);
+			signin_fail(s, FAIL_SERVER_PROTOCOL);
 		} else if (read == RESPONSE_READ_LINE) {
 			on_line(s, line, out);
 		}
+	}
+	if (s->has_challenge) {
+		s->has_challenge = false;
+		return SIGNIN_CHALLENGE;
 	}
 	return verdict_of(s);
 }
@@ -335,7 +310,7 @@ enum signin_verdict signin_feed(struct signin *s, struct span *in, struct buf *o
 struct signin *signin_create(bool want_starttls)
 {
 	struct signin *s = xcalloc(1, sizeof(*s));
-	s->state = GREETING;
+	s->state = STATE_GREETING;
 	s->want_starttls = want_starttls;
 	response_reader_init(&s->reader, SIGNIN_MAX_LINE);
 	buf_init(&s->capabilities, SIGNIN_MAX_LINE);
@@ -348,9 +323,9 @@ struct signin *signin_create_again(struct span capabilities, struct buf *out)
 	struct signin *s = signin_create(false);
 	if (capabilities.n > 0 && capabilities.n <= SIGNIN_MAX_LINE) {
 		take_capabilities(s, capabilities);
-		sm_move(states, &s->state, READY);
+		signin_move(s, STATE_READY);
 	} else {
-		send_command(s, "CAPABILITY", ASKING, out);
+		send_command(s, "CAPABILITY", STATE_ASKING, out);
 	}
 	return s;
 }
@@ -367,6 +342,7 @@ void signin_destroy(struct signin **s)
 		buf_finish(&(*s)->capabilities);
 		buf_finish(&(*s)->server_id);
 		quote_finish(&(*s)->command);
+		secret_drop(&(*s)->challenge);
 		free(*s);
 		*s = NULL;
 	}
@@ -374,67 +350,10 @@ void signin_destroy(struct signin **s)
 
 void signin_tls_active(struct signin *s, struct buf *out)
 {
-	assert(s->state == HANDSHAKE);
+	assert(s->state == STATE_HANDSHAKE);
 	s->want_starttls = false;
 	buf_clear(&s->capabilities);
-	send_command(s, "CAPABILITY", ASKING, out);
-}
-
-static bool has_nul(struct span s)
-{
-	return span_find(s, '\0') < s.n;
-}
-
-/* Builds the command for the way that the server offers. FAIL_NONE: it is in s->command. */
-static enum fail build_auth(struct signin *s, struct span login, const struct credentials *c)
-{
-	struct signin_auth auth = {
-		.tag = s->tag,
-		.authzid = secret_span(&c->authzid),
-		.login = login,
-		.password = secret_span(&c->password),
-	};
-	/* preauth lets none through; the login may come from a map. */
-	if (has_nul(auth.authzid) || has_nul(auth.login) || has_nul(auth.password)) {
-		return FAIL_AUTH;
-	}
-	if (offers(s, "AUTH=PLAIN")) {
-		bool is_built = signin_write_plain(&s->command, &auth, offers(s, "SASL-IR"));
-		return is_built ? FAIL_NONE : FAIL_AUTH;
-	}
-	if (offers(s, "LOGINDISABLED") || auth.authzid.n > 0) {
-		return FAIL_SERVER_NO_MECHANISM;
-	}
-	return signin_write_login(&s->command, &auth) ? FAIL_NONE : FAIL_AUTH;
-}
-
-enum signin_verdict signin_start(struct signin *s, struct span login,
-	const struct credentials *credentials, const struct signin_identity *identity,
-	struct buf *out)
-{
-	assert(s->state == READY);
-	s->seen = 0;
-	if (identity != NULL && offers(s, "ID")) {
-		draw_tag(s, s->id_tag);
-		if (!signin_write_id(out, s->id_tag, identity)) {
-			fail_with(s, FAIL_SERVER_IO);
-			return SIGNIN_FAILED;
-		}
-	}
-	draw_tag(s, s->tag);
-	enum fail why = build_auth(s, login, credentials);
-	/* Right behind ID saves a round trip; behind AUTHENTICATE nothing may follow: Cyrus loses it. */
-	if (why == FAIL_NONE && !quote_send(&s->command, out)) {
-		why = FAIL_SERVER_IO;
-	}
-	if (why != FAIL_NONE) {
-		fail_with(s, why);
-		return SIGNIN_FAILED;
-	}
-	/* What the server offers from here on is for this user. */
-	buf_clear(&s->capabilities);
-	sm_move(states, &s->state, AUTH);
-	return SIGNIN_MORE;
+	send_command(s, "CAPABILITY", STATE_ASKING, out);
 }
 
 struct span signin_capabilities(const struct signin *s)
@@ -449,13 +368,13 @@ struct span signin_server_id(const struct signin *s)
 
 struct span signin_refusal(const struct signin *s)
 {
-	assert(s->state == NO);
+	assert(s->state == STATE_NO);
 	return span_str(s->refusal.text);
 }
 
 bool signin_is_wrong_credential(const struct signin *s)
 {
-	assert(s->state == NO);
+	assert(s->state == STATE_NO);
 	return s->refusal.is_wrong_credential;
 }
 

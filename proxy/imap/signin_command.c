@@ -11,22 +11,42 @@
 
 static void begin(struct quote *q, const char *tag, const char *verb)
 {
-	char text[SIGNIN_TAG_MAX + 32];
+	char text[SIGNIN_TAG_MAX + MECHANISM_WORD_MAX + 32];
 	int n = snprintf(text, sizeof(text), "%s %s", tag, verb);
 	assert(n > 0 && (size_t)n < sizeof(text));
 	(void)n;
 	quote_begin(q, text);
 }
 
+/* The first message follows, right behind the command or behind a "+". False: no room. */
+static bool begin_authenticate(
+	struct quote *q, const char *tag, const char *mechanism, bool has_initial_response)
+{
+	char verb[MECHANISM_WORD_MAX + 32];
+	snprintf(verb, sizeof(verb), "AUTHENTICATE %s", mechanism);
+	begin(q, tag, verb);
+	if (has_initial_response) {
+		return buf_add_str(&q->text, " ");
+	}
+	quote_wait(q);
+	return true;
+}
+
 bool signin_write_plain(struct quote *q, const struct signin_auth *auth, bool has_initial_response)
 {
-	begin(q, auth->tag, "AUTHENTICATE PLAIN");
-	if (!has_initial_response) {
-		quote_wait(q);
-	} else if (!buf_add_str(&q->text, " ")) {
+	if (!begin_authenticate(q, auth->tag, "PLAIN", has_initial_response) ||
+		!sasl_plain_write(&q->text, auth->authzid, auth->login, auth->password)) {
 		return false;
 	}
-	if (!sasl_plain_write(&q->text, auth->authzid, auth->login, auth->password)) {
+	quote_end(q);
+	return true;
+}
+
+bool signin_write_message(struct quote *q, const char *tag, const char *mechanism,
+	struct span base64, bool has_initial_response)
+{
+	if (!begin_authenticate(q, tag, mechanism, has_initial_response) ||
+		!buf_add(&q->text, base64)) {
 		return false;
 	}
 	quote_end(q);

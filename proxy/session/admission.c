@@ -21,10 +21,13 @@ static void on_ready(void *owner);
 static void on_refused(void *owner, struct span text, bool is_wrong_credential);
 static void on_loan_failed(void *owner, enum fail why, const char *detail);
 
+static void on_challenge(void *owner, struct span line);
+
 static const struct loan_events loan_events = {
 	.on_ready = on_ready,
 	.on_refused = on_refused,
 	.on_failed = on_loan_failed,
+	.on_challenge = on_challenge,
 	.on_wanted = session_wanted,
 };
 
@@ -168,6 +171,10 @@ static void admit_to_link(struct session *s, struct span capabilities)
 	if (why == FAIL_NONE) {
 		s->is_user_counted = true;
 		session_link(s, capabilities);
+		if (session_must_stay(s)) {
+			credentials_drop(
+				&s->credentials); /* no second connection is opened with it */
+		}
 		return;
 	}
 	if (s->loan != NULL) {
@@ -179,7 +186,7 @@ static void admit_to_link(struct session *s, struct span capabilities)
 static void ask_pool(struct session *s)
 {
 	struct pool_request request = session_request(s, (struct span){0});
-	const char *known = pool_known(s->host->pool, &request);
+	const char *known = session_must_stay(s) ? NULL : pool_known(s->host->pool, &request);
 	if (known != NULL) {
 		/* The server proved this credential not long ago: it will be asked for a connection when
 		 * the first command needs one (POOLING.md section 3a). */
@@ -191,6 +198,12 @@ static void ask_pool(struct session *s)
 	if (loan_is_ready(s->loan)) {
 		on_ready(s);
 	}
+}
+
+/* The name cannot be replaced by the login. */
+static bool is_name_fixed(const struct session *s)
+{
+	return (MECHANISM_BIT(s->mechanism) & MECHANISMS_SCRAM) != 0;
 }
 
 void session_admit(struct session *s)
@@ -221,6 +234,12 @@ void session_admit(struct session *s)
 	}
 	s->id_pairs = session_id_pairs(s);
 	credentials_move(&s->credentials, credentials);
+	if (is_name_fixed(s) && !span_is(user, s->route.login)) {
+		/* SCRAM proves the name, too: with another one no proof could be right. */
+		enum fail why = FAIL_LOGIN_REWRITTEN;
+		session_refuse_credential(s, why, span_str(fail_client_text(why)));
+		return;
+	}
 	ask_pool(s);
 }
 
@@ -249,4 +268,34 @@ static void on_loan_failed(void *owner, enum fail why, const char *detail)
 	struct session *s = owner;
 	refuse_with(s, why, detail);
 	loan_cancel(&s->loan);
+}
+
+/* The server asks the client something; with SCRAM that is most of the exchange, and none of it is ours. */
+static void on_challenge(void *owner, struct span line)
+{
+	struct session *s = owner;
+	if (!client_challenge(s->client, line)) {
+		loan_cancel(&s->loan);
+		refuse_with(s, FAIL_SERVER_PROTOCOL, "too many challenges");
+	}
+}
+
+void session_on_response(void *owner, struct span line)
+{
+	struct session *s = owner;
+	/* Without a loan the server has refused already, and that is told when its time has come. */
+	if (s->loan != NULL) {
+		loan_respond(s->loan, line);
+	}
+}
+
+void session_on_cancelled(void *owner)
+{
+	struct session *s = owner;
+	net_loop_disarm(s->host->loop, &s->timer);
+	if (s->refusal == NULL) {
+		note_refusal(s, FAIL_CANCELLED, "", 0);
+	}
+	loan_cancel(&s->loan);
+	session_forget_user(s);
 }

@@ -99,7 +99,7 @@ static bool can_give_back(const struct session *s)
 {
 	/* Unread bytes of the client may be the very command that the connection was fetched for: giving
 	 * it back now would be passing it round for ever. */
-	return s->server != NULL && session_config(s)->pool.enabled &&
+	return s->server != NULL && session_config(s)->pool.enabled && !session_must_stay(s) &&
 	       stream_unread(s->server) == 0 && stream_unread(client_stream(s->client)) == 0 &&
 	       tracker_can_detach(s->tracker);
 }

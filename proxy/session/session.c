@@ -80,7 +80,7 @@ static struct span offered(void *owner)
 static unsigned mechanisms(void *owner)
 {
 	(void)owner;
-	return MECHANISMS_PASSWORD;
+	return MECHANISMS_PASSWORD | MECHANISMS_TOKEN;
 }
 
 static void on_gone(void *owner, enum fail why, const char *detail)
@@ -108,6 +108,8 @@ const struct client_events session_client_events = {
 	.mechanisms = mechanisms,
 	.offered = offered,
 	.on_credentials = on_credentials,
+	.on_response = session_on_response,
+	.on_cancelled = session_on_cancelled,
 	.on_movable = session_on_movable,
 	.on_data = session_client_data,
 	.on_drained = session_client_drained,

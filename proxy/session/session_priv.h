@@ -98,6 +98,15 @@ static inline struct capability_policy session_policy(const struct session *s)
 	};
 }
 
+/*
+ * The session keeps its server connection as long as it lives. A token may have expired when the session
+ * needs another connection, and what SCRAM sent was good for one exchange only.
+ */
+static inline bool session_must_stay(const struct session *s)
+{
+	return (MECHANISM_BIT(s->mechanism) & (MECHANISMS_TOKEN | MECHANISMS_SCRAM)) != 0;
+}
+
 /* session.c: a session for the client on fd. Takes over fd and what the arrival owns. */
 void session_begin(struct session_host *h, int fd, struct session_arrival *arrival);
 
@@ -112,11 +121,13 @@ void session_refuse(struct session *s, struct span text); /* now; the client may
 /*
  * The one way to refuse a user or a password (no route, wrong, not proved to the proxy itself): counts the
  * failure against address and user, logs the line that fail2ban reads, and answers with the text when
- * the delay is over. In WAITING, with s->user set.
+ * the delay is over. In WAITING or while the client owes the answer to a challenge, with s->user set.
  */
 void session_refuse_credential(struct session *s, enum fail why, struct span text);
 void session_forget_user(struct session *s);
 void session_on_movable(void *owner);
+void session_on_response(void *owner, struct span line);
+void session_on_cancelled(void *owner);
 
 /* What the pool needs to know for a connection of this user, of the given class. */
 struct pool_request session_request(const struct session *s, struct span enabled);

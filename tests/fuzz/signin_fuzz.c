@@ -5,9 +5,10 @@
  */
 #include <stdlib.h>
 
+#include "imap/sasl.h"
 #include "imap/signin.h"
 
-enum { WANT_STARTTLS = 1, WITH_ID = 2, LITERALS = 4, WITH_AUTHZID = 8 };
+enum { WANT_STARTTLS = 1, WITH_ID = 2, LITERALS = 4, WITH_AUTHZID = 8, TOKEN = 16, SCRAM = 32 };
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
@@ -22,7 +23,22 @@ struct talk {
 	uint8_t options;
 	bool is_tls;
 	bool is_started;
+	unsigned challenges;
 };
+
+/* Another mechanism than a password, if the options say so. */
+static void read_first(struct credentials *c, uint8_t options)
+{
+	enum sasl_result result = SASL_GOOD;
+	if ((options & SCRAM) != 0) {
+		result = sasl_first_read(
+			MECHANISM_SCRAM_SHA_256, span_str("biwsbj11LHI9YWJj"), c); /* n=u */
+	} else if ((options & TOKEN) != 0) {
+		result = sasl_first_read(MECHANISM_OAUTHBEARER,
+			span_str("bixhPXUsAWF1dGg9QmVhcmVyIHRvawEB"), c); /* a=u */
+	}
+	CHECK(result == SASL_GOOD);
+}
 
 static void start(struct talk *t)
 {
@@ -38,6 +54,7 @@ static void start(struct talk *t)
 	secret_set(&c.user, span_str("u"));
 	secret_set(&c.password, span_str(has_literals ? "se\r\ncret" : "secret"));
 	secret_set(&c.authzid, span_str((t->options & WITH_AUTHZID) != 0 ? "boss" : ""));
+	read_first(&c, t->options);
 	CHECK((t->options & WANT_STARTTLS) == 0 || t->is_tls);
 	t->is_started = true;
 	signin_start(t->signin, span_str(has_literals ? "u\xff" : "u"), &c,
@@ -59,7 +76,18 @@ static bool act(struct talk *t, enum signin_verdict verdict)
 	case SIGNIN_READY:
 		start(t);
 		return signin_failure(t->signin) == FAIL_NONE;
+	case SIGNIN_CHALLENGE:
+		CHECK(t->is_started && (t->options & (TOKEN | SCRAM)) != 0);
+		CHECK(sasl_is_line(signin_challenge(t->signin)));
+		t->challenges++;
+		CHECK(t->challenges <= SASL_STEPS_MAX);
+		/* The client may take its time: what the server says meanwhile comes first. */
+		if ((t->options & LITERALS) == 0) {
+			signin_respond(t->signin, span_str("cHJvb2Y="), &t->out);
+		}
+		return true;
 	case SIGNIN_OK:
+		CHECK((t->options & SCRAM) == 0 || t->challenges > 0);
 		CHECK(t->is_started);
 		CHECK(signin_capabilities(t->signin).n > 0);
 		return false;

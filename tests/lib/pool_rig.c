@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "backend/proof.h"
+#include "imap/sasl.h"
 #include "lib/clock.h"
 
 static void on_empty(void *owner)
@@ -163,8 +164,18 @@ static void on_wanted(void *owner)
 	}
 }
 
+static void on_challenge(void *owner, struct span line)
+{
+	struct borrower *b = owner;
+	assert_false(b->rig->is_inside);
+	assert_int_equal(b->ready + b->refused + b->failed, 0);
+	b->challenged++;
+	snprintf(b->challenge, sizeof b->challenge, "%.*s", SPAN_ARG(line));
+}
+
 static const struct loan_events loan_events = {
 	.on_ready = on_ready,
+	.on_challenge = on_challenge,
 	.on_refused = on_refused,
 	.on_failed = on_failed,
 	.on_wanted = on_wanted,
@@ -196,6 +207,9 @@ void borrower_ask(struct borrower *b, const char *password)
 	secret_set(&c.user, span_str(b->name != NULL ? b->name : "alice@example.org"));
 	secret_set(&c.authzid, span_str(b->authzid != NULL ? b->authzid : ""));
 	secret_set(&c.password, span_str(password));
+	if (b->first != NULL) {
+		assert_int_equal(sasl_first_read(b->mechanism, span_str(b->first), &c), SASL_GOOD);
+	}
 	b->request.credentials = &c;
 	b->ready = b->refused = b->failed = 0;
 	POOL_CALL(b->rig, b->loan = pool_borrow(b->rig->pool, &b->request, &loan_events, b));

@@ -51,7 +51,11 @@ struct borrower {
 	struct buf heard; /* what the client would get */
 	struct pool_request request;
 	const char *authzid; /* NULL: none */
-	const char *name;    /* as the client wrote it; NULL: the usual one */
+	const char *first;   /* the first message of a mechanism, base64, instead of a password */
+	enum mechanism mechanism; /* of it */
+	int challenged;
+	char challenge[64]; /* the last */
+	const char *name;   /* as the client wrote it; NULL: the usual one */
 	int ready, refused, failed, ended, byes, logouts;
 	bool is_wrong_credential;
 	bool is_reused;

@@ -16,10 +16,11 @@ struct fields {
 	bool is_secure;
 	const char *server, *login, *authzid, *user, *password;
 	enum mechanism mechanism;
+	const char *message;
 };
 
 static const struct fields usual = {
-	true, "mail1", "alice", "", "alice@example.org", "secret", MECHANISM_PLAIN};
+	true, "mail1", "alice", "", "alice@example.org", "secret", MECHANISM_PLAIN, ""};
 
 static struct proof prove(const struct fields *f)
 {
@@ -27,6 +28,7 @@ static struct proof prove(const struct fields *f)
 	secret_set(&c.authzid, span_str(f->authzid));
 	secret_set(&c.user, span_str(f->user));
 	secret_set(&c.password, span_str(f->password));
+	secret_set(&c.message, span_str(f->message));
 	struct proof p = proof_of(f->is_secure, span_str(f->server), span_str(f->login), &c);
 	credentials_drop(&c);
 	return p;
@@ -49,6 +51,35 @@ static void test_the_same_again(void **state)
 	assert_true(are_same(&usual, &other));
 	other.mechanism = MECHANISM_LOGIN;
 	assert_true(are_same(&usual, &other));
+}
+
+/* A token is no password, whatever its letters; and answers for one message only. */
+static void test_kinds(void **state)
+{
+	(void)state;
+	static const enum proof_kind kinds[MECHANISM_COUNT] = {
+		[MECHANISM_XOAUTH2] = PROOF_TOKEN,
+		[MECHANISM_OAUTHBEARER] = PROOF_TOKEN,
+		[MECHANISM_SCRAM_SHA_1] = PROOF_NONE,
+		[MECHANISM_SCRAM_SHA_256] = PROOF_NONE,
+		[MECHANISM_EXTERNAL] = PROOF_NONE,
+		[MECHANISM_CRAM_MD5] = PROOF_NONE,
+		[MECHANISM_GSSAPI] = PROOF_NONE,
+	};
+	for (int m = 0; m < MECHANISM_COUNT; m++) {
+		struct credentials c = {.mechanism = (enum mechanism)m};
+		assert_int_equal(proof_kind_of(&c), kinds[m]);
+		struct fields f = usual;
+		f.mechanism = (enum mechanism)m;
+		assert_int_equal(are_same(&usual, &f), kinds[m] == PROOF_PASSWORD);
+	}
+	struct fields one = usual;
+	one.mechanism = MECHANISM_XOAUTH2;
+	one.message = "user=alice host=a";
+	struct fields two = one;
+	assert_true(are_same(&one, &two));
+	two.message = "user=alice host=b";
+	assert_false(are_same(&one, &two));
 }
 
 static void test_each_field_counts(void **state)
@@ -99,8 +130,8 @@ static void test_no_two_sets_of_fields_collide(void **state)
 		for (int i = 0; i < FIELDS; i++) {
 			memcpy(parts[i], text + at[i], (size_t)(at[i + 1] - at[i]));
 		}
-		struct fields f = {
-			true, parts[0], parts[1], parts[2], parts[3], parts[4], MECHANISM_PLAIN};
+		struct fields f = {true, parts[0], parts[1], parts[2], parts[3], parts[4],
+			MECHANISM_PLAIN, ""};
 		assert_true(count < sizeof seen / sizeof *seen);
 		seen[count] = prove(&f);
 		for (size_t i = 0; i < count; i++) {
@@ -193,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_same_again),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_each_field_counts),
 		cmocka_unit_test(test_no_two_sets_of_fields_collide),
 		cmocka_unit_test(test_fields_that_look_like_lengths),

@@ -155,6 +155,53 @@ static void external(void **state)
 	credentials_drop(&c);
 }
 
+/* A token for another name: all but the name as the client wrote it. */
+static void check_renamed(
+	enum mechanism m, const char *message, const char *login, const char *wanted)
+{
+	char text[300];
+	struct credentials c = {0};
+	assert_int_equal(read_text(m, message, &c), SASL_GOOD);
+	strcpy(text, wanted);
+	clear_text(text);
+	struct buf line, expected;
+	buf_init(&line, 65536);
+	buf_init(&expected, 65536);
+	assert_true(base64_encode(&expected, span_str(text)));
+	assert_true(sasl_token_write(&line, &c, span_str(login)));
+	assert_true(span_equal(buf_peek(&line), buf_peek(&expected)));
+	/* It can be read again, and says the same of everything else. */
+	struct credentials again = {0};
+	assert_int_equal(sasl_first_read(m, buf_peek(&line), &again), SASL_GOOD);
+	assert_true(span_is(secret_span(&again.user), login));
+	assert_true(span_equal(secret_span(&again.password), secret_span(&c.password)));
+	buf_finish(&line);
+	buf_init(&line, buf_len(&expected) - 1);
+	assert_false(sasl_token_write(&line, &c, span_str(login)));
+	/* ^A would begin another field. */
+	assert_false(sasl_token_write(&line, &c, span_str("x\x01user=y")));
+	assert_false(sasl_token_write(&line, &c, span_str("\xff")));
+	buf_finish(&line);
+	buf_finish(&expected);
+	credentials_drop(&again);
+	credentials_drop(&c);
+}
+
+static void renamed(void **state)
+{
+	(void)state;
+	check_renamed(
+		MECHANISM_XOAUTH2, "auth=Bearer t^user=u^x=y^^", "u", "auth=Bearer t^user=u^x=y^^");
+	check_renamed(MECHANISM_XOAUTH2, "auth=Bearer t^user=u^x=y^^", "v@x.org",
+		"auth=Bearer t^user=v@x.org^x=y^^");
+	check_renamed(
+		MECHANISM_XOAUTH2, "user=u^auth=Bearer t^^", "a=b,c", "user=a=b,c^auth=Bearer t^^");
+	check_renamed(MECHANISM_OAUTHBEARER, "n,a=u=2C,^host=h^auth=Bearer t^^", "u,",
+		"n,a=u=2C,^host=h^auth=Bearer t^^");
+	check_renamed(MECHANISM_OAUTHBEARER, "y,a=u,^host=h^auth=Bearer t^^", "a=b,c",
+		"y,a=a=3Db=2Cc,^host=h^auth=Bearer t^^");
+}
+
 static void nul_anywhere(void **state)
 {
 	(void)state;
@@ -224,6 +271,7 @@ int main(void)
 		cmocka_unit_test(oauthbearer),
 		cmocka_unit_test(scram),
 		cmocka_unit_test(external),
+		cmocka_unit_test(renamed),
 		cmocka_unit_test(nul_anywhere),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(lines),
