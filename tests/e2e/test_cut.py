@@ -2,14 +2,14 @@
 
 import pytest
 
-from lib.imap import mask
+from lib.leak import Names, mask
 from lib.mail import message
 
 # A session with everything that can be open: pipelined fetches, both kinds of literal, IDLE, a
 # selected mailbox, ENABLE, sign-in itself.
 DATA = message(1, 300)
 SESSION = (b'a LOGIN u16 "%s"\r\nb SELECT INBOX\r\nc FETCH 1:3 BODY.PEEK[]\r\nd UID FETCH 1:* FLAGS\r\n'
-           b"e APPEND Trash {%d+}\r\n%s\r\nf SEARCH ALL\r\ng LIST \"\" {1+}\r\n*\r\nh IDLE\r\nDONE\r\n"
+           b"e APPEND %s {%d+}\r\n%s\r\nf SEARCH ALL\r\ng LIST \"\" {1+}\r\n*\r\nh IDLE\r\nDONE\r\n"
            b"i STORE 1 +FLAGS (\\Seen)\r\nj ENABLE QRESYNC\r\nk NOOP\r\nl LOGOUT\r\n")
 
 # NAMESPACE first: a session that has no server connection yet is answered by the proxy.
@@ -20,20 +20,24 @@ def fresh(client):
     return [mask(client.cmd(line).raw) for line in FRESH]
 
 
-@pytest.mark.parametrize("leave", ["kill", "close", "shut"])
-@pytest.mark.parametrize("workers", [1, 4])
-def test_S7_client_killed_at_every_byte_and_the_next_session_is_fresh(
-        make_proxy, mail1, workers, leave):
-    mail1.fill("u16", 3, size=2000)
-    proxy = make_proxy({"mail": mail1}, workers=workers)
-    password = mail1.users["u16"]
-    with mail1.client("u16") as client:
+def prepare(server):
+    """The user's mailboxes, and what a fresh session shows of them."""
+    side = Names(server).side
+    server.fill("u16", 3, size=2000)
+    with server.client("u16") as client:
+        client.cmd(f"CREATE {side}")
         # Dovecot's mailbox, not the connection, remembers that somebody wanted QRESYNC.
-        client.cmd("SELECT INBOX (CONDSTORE)").ok()
+        if client.cmd("SELECT INBOX (CONDSTORE)").status != "OK":
+            client.cmd("SELECT INBOX").ok()
         client.cmd("STORE 1 +FLAGS (\\Seen)").ok()
-    with mail1.client("u16") as client:
-        expected = fresh(client)
-    stream = SESSION % (password.encode(), len(DATA), DATA)
+    with server.client("u16") as client:
+        return side, fresh(client)
+
+
+def cut_everywhere(proxy, server, leave):
+    side, expected = prepare(server)
+    password = server.users["u16"]
+    stream = SESSION % (password.encode(), side.encode(), len(DATA), DATA)
     # Every offset of the commands; inside the long literal a few stand for all.
     inside = range(stream.index(DATA) + 10, stream.index(DATA) + len(DATA) - 10)
     offsets = [cut for cut in range(1, len(stream) + 1) if cut not in inside or cut % 50 == 0]
@@ -49,3 +53,13 @@ def test_S7_client_killed_at_every_byte_and_the_next_session_is_fresh(
             client.until("z").ok()
             victim.close()
         assert got == expected, f"after a cut at {cut}: {stream[:cut][-60:]!r}"
+
+
+@pytest.mark.parametrize("leave", ["kill", "close", "shut"])
+def test_S7_client_killed_at_every_byte_and_the_next_session_is_fresh(make_proxy, server, leave):
+    cut_everywhere(make_proxy({"mail": server}, workers=1), server, leave)
+
+
+@pytest.mark.parametrize("leave", ["kill", "close", "shut"])
+def test_S7_the_same_with_several_workers(make_proxy, mail1, leave):
+    cut_everywhere(make_proxy({"mail": mail1}, workers=4), mail1, leave)
