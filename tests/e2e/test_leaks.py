@@ -227,9 +227,9 @@ STATES = [
     way("unsubscribe", "UNSUBSCRIBE SIDE"),
     way("rename", "CREATE DOOMED2", "RENAME DOOMED2 DOOMED", erase_doomed),
     # BAD counter
-    way("bad-nine", repeat(9, "FETCH"), sticks="courier"),
-    way("bad-nineteen", repeat(19, "FETCH"), pool="kept kept closed"),
-    way("bad-twenty", repeat(20, "FETCH"), pool="kept kept closed"),
+    way("bad-nine", "SELECT INBOX", repeat(9, "FETCH"), sticks="courier"),
+    way("bad-nineteen", "SELECT INBOX", repeat(19, "FETCH"), pool="kept kept closed"),
+    way("bad-twenty", "SELECT INBOX", repeat(20, "FETCH"), pool="closed kept closed"),
     # commands in flight, partial literal, IDLE
     way("fetches-in-flight-close", "SELECT INBOX", send(FETCHES), leave="close"),
     way("fetches-in-flight-kill", "SELECT INBOX", send(FETCHES), leave="kill"),
