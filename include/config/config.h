@@ -61,6 +61,7 @@ struct config_backend {
 	char *ca; /* "": the system's store */
 	bool verify;
 	char *server_name; /* checked and sent as SNI; defaults to the host of the address */
+	char *min_version; /* oldest TLS: "1.0" to "1.3"; NULL (no file was read): "1.2" */
 	unsigned weight;   /* 0: takes no new users of a group */
 	bool send_id;
 	struct config_names forward; /* "name=value": x-forward-name of ID */

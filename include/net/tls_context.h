@@ -24,7 +24,8 @@ struct tls_context;
 struct tls_context *tls_context_create_server(const struct config *c, struct config_errors *errors);
 
 /*
- * For one backend: chain and host name verified unless verify = false. The session of the last full
+ * For one backend: chain and host name verified unless verify = false; TLS older than 1.2, with OpenSSL's
+ * security level 0, only where its min_version says so. The session of the last full
  * handshake with the configured name is kept for an hour, so that further connections cost less; after
  * that the certificate is verified again. NULL with a line in errors.
  */

@@ -19,8 +19,9 @@ static char *identity_of(const struct config_backend *c)
 	const char *place = a->kind == ADDRESS_UNIX ? a->path : a->host;
 	struct buf identity;
 	buf_init(&identity, IDENTITY_MAX);
-	bool fits = buf_addf(&identity, "%s|%d|%s|%u|%d|%s|%d|%s", c->name, (int)a->kind, place,
-		a->port, (int)c->tls, c->ca, c->verify, c->server_name);
+	const char *oldest = c->min_version != NULL ? c->min_version : "";
+	bool fits = buf_addf(&identity, "%s|%d|%s|%u|%d|%s|%d|%s|%s", c->name, (int)a->kind, place,
+		a->port, (int)c->tls, c->ca, c->verify, c->server_name, oldest);
 	/* A cut identity could stand for two servers. */
 	if (!fits) {
 		abort();

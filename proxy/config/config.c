@@ -64,6 +64,7 @@ static void free_backends(struct config *c)
 		free(b->ca);
 		free(b->server_name);
 		free_names(b->forward.items, b->forward.count);
+		free(b->min_version);
 	}
 	free(c->backends);
 }

@@ -72,6 +72,33 @@ void tls_context_resume(struct tls_context *t, SSL *ssl, const char *name)
 	}
 }
 
+/*
+ * What a server of another decade can do is allowed toward that one server only: SHA-1 signatures, keys
+ * of 1024 bits, and no secure renegotiation (RFC 5746), which is never done anyway.
+ */
+static bool set_oldest(SSL_CTX *ssl, const char *version)
+{
+	static const struct {
+		const char *name;
+		int version;
+	} known[] = {{"1.0", TLS1_VERSION}, {"1.1", TLS1_1_VERSION}, {"1.2", TLS1_2_VERSION},
+		{"1.3", TLS1_3_VERSION}};
+	int oldest = TLS1_2_VERSION;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (version != NULL && strcmp(version, known[i].name) == 0) {
+			oldest = known[i].version;
+		}
+	}
+	if (oldest < TLS1_2_VERSION) {
+		SSL_CTX_set_security_level(ssl, 0);
+		SSL_CTX_set_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT);
+		if (SSL_CTX_set_cipher_list(ssl, "DEFAULT:@SECLEVEL=0") != 1) {
+			return false;
+		}
+	}
+	return SSL_CTX_set_min_proto_version(ssl, oldest) == 1;
+}
+
 struct tls_context *tls_context_create_client(
 	const struct config_backend *b, struct config_errors *errors)
 {
@@ -85,6 +112,12 @@ struct tls_context *tls_context_create_client(
 	SSL_CTX_set_verify(t->ssl, b->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_session_cache_mode(t->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(t->ssl, on_session);
+	if (!set_oldest(t->ssl, b->min_version)) {
+		config_errors_add(errors, b->place, "min_version", "%s: %s", b->min_version,
+			tls_context_reason());
+		tls_context_unref(&t);
+		return NULL;
+	}
 	if (b->verify && !load_trust(t->ssl, b->ca)) {
 		config_errors_add(errors, b->place, "ca", "%s: %s",
 			b->ca[0] != '\0' ? b->ca : "the system's store", tls_context_reason());

@@ -46,6 +46,7 @@ static void test_defaults(void **state)
 	assert_true(c->backends[0].send_id);
 	assert_int_equal(c->backends[0].weight, 1);
 	assert_string_equal(c->backends[0].server_name, "127.0.0.1");
+	assert_string_equal(c->backends[0].min_version, "1.2");
 	assert_true(c->pool.enabled);
 	assert_int_equal(c->pool.idle_timeout, 300000);
 	assert_int_equal(c->pool.max_lifetime, 3600000);
@@ -97,7 +98,8 @@ static const char full[] =
 	"  { name = \"mail1\"; address = \"127.0.0.1:2143\"; tls = \"none\"; },\n"
 	"  { name = \"mail2\"; address = \"mail2.internal:993\"; tls = \"implicit\"; ca = "
 	"\"/dev/null\";\n"
-	"    verify = false; server_name = \"mx.internal\"; max_connections = 0; weight = 7;\n"
+	"    verify = false; server_name = \"mx.internal\"; max_connections = 0; weight = 7; "
+	"min_version = \"1.0\";\n"
 	"    send_id = false; send_proxy = 0; master_user = \"\"; master_password_file = \"\"; },\n"
 	"  { name = \"mail3\"; address = \"unix:/run/mail3\"; }\n"
 	");\n"
@@ -163,6 +165,7 @@ static void test_full_backends(void **state)
 	assert_string_equal(c->backends[1].ca, "/dev/null");
 	assert_false(c->backends[1].verify);
 	assert_string_equal(c->backends[1].server_name, "mx.internal");
+	assert_string_equal(c->backends[1].min_version, "1.0");
 	assert_int_equal(c->backends[1].weight, 7);
 	assert_false(c->backends[1].send_id);
 	assert_int_equal(c->backends[1].place.line, 19);
