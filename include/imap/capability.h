@@ -32,7 +32,7 @@ struct capability_preauth {
 
 /*
  * Appends the list before sign-in: IMAP4rev1, what all servers offer less what ends at the proxy and what
- * is hidden, LITERAL+, SASL-IR, ID, and STARTTLS, LOGINDISABLED or AUTH= as `now` says. It is not known
+ * is hidden, LITERAL+ (or LITERAL-), SASL-IR, ID, and STARTTLS, LOGINDISABLED or AUTH= as `now` says. It is not known
  * yet which server it will be. False: out's cap (part of the list may be there).
  */
 bool capability_write_preauth(
@@ -47,6 +47,12 @@ bool capability_write_preauth(
  */
 bool capability_write_session(
 	struct buf *out, const struct capability_policy *policy, struct span server_list);
+
+/* Of a non-synchronising literal where only LITERAL- is offered (RFC 7888 section 5). */
+#define CAPABILITY_LITERAL_MINUS_MAX 4096
+
+/* True when LITERAL+ is hidden: LITERAL- stands in its place, in both lists. */
+bool capability_is_literal_minus(const struct capability_policy *policy);
 
 /*
  * Leaves in common, a list that begins empty, what is in `list` too (any case); is_first: makes it all of

@@ -5,6 +5,8 @@
 
 /* What the proxy does itself, whatever the server has; said in both lists, and only once. */
 static const char *const own_words[] = {"LITERAL+", "SASL-IR", "ID"};
+/* In place of the first, for an operator who hides it: large messages then wait for the server's word. */
+static const char literal_minus[] = "LITERAL-";
 
 /* What ends at the proxy. A word that ends in "=" stands for all that begin with it. */
 static const char *const ended_words[] = {
@@ -79,8 +81,17 @@ static bool write_word(
 	return buf_add(out, word);
 }
 
+bool capability_is_literal_minus(const struct capability_policy *policy)
+{
+	return is_hidden(policy, span_str(own_words[0]));
+}
+
 static bool write_own(struct buf *out, const struct capability_policy *policy, bool *is_first)
 {
+	if (capability_is_literal_minus(policy) &&
+		!write_word(out, policy, span_str(literal_minus), is_first)) {
+		return false;
+	}
 	for (size_t i = 0; i < COUNT(own_words); i++) {
 		if (!write_word(out, policy, span_str(own_words[i]), is_first)) {
 			return false;

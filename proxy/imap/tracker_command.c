@@ -45,10 +45,15 @@ enum tracker_verdict tracker_refuse(struct tracker *t, const struct client_line 
 }
 
 /* NULL: the literal may be sent. */
-static const char *literal_refusal(const struct verb *verb, const struct client_line *line)
+static const char *literal_refusal(
+	const struct tracker *t, const struct verb *verb, const struct client_line *line)
 {
 	if (line->form != LITERAL_SYNC && line->form != LITERAL_NONSYNC) {
 		return NULL;
+	}
+	if (line->form == LITERAL_NONSYNC && line->literal.size > CAPABILITY_LITERAL_MINUS_MAX &&
+		capability_is_literal_minus(&t->policy)) {
+		return "BAD [TOOBIG] Literal is too large to be sent without waiting";
 	}
 	if (line->literal.is_binary && !verb->takes_messages) {
 		return "BAD Binary literal is not expected here";
@@ -134,7 +139,7 @@ static enum in_flight_kind kind_of(const struct verb *verb)
 static enum tracker_verdict send_command(struct tracker *t, const struct client_line *line,
 	const struct command *command, const struct verb *verb, const struct tracker_sink *sink)
 {
-	const char *refusal = literal_refusal(verb, line);
+	const char *refusal = literal_refusal(t, verb, line);
 	/* The "+" for a literal and the "+" of IDLE could not be told apart (Dovecot sends the latter). */
 	if (refusal == NULL && verb->action == VERB_IDLE && line->form != LITERAL_NONE) {
 		refusal = "BAD IDLE takes no arguments";
@@ -262,7 +267,8 @@ static enum tracker_verdict on_next_line(
 	struct tracker *t, const struct client_line *line, const struct tracker_sink *sink)
 {
 	bool is_lost = line->form != LITERAL_NONE && !in_flight_has_open(&t->in_flight);
-	if (is_lost || line->form == LITERAL_MALFORMED || literal_refusal(t->verb, line) != NULL) {
+	if (is_lost || line->form == LITERAL_MALFORMED ||
+		literal_refusal(t, t->verb, line) != NULL) {
 		return tracker_fail(t, sink, FAIL_CLIENT_PROTOCOL);
 	}
 	return relay(t, line, t->verb, sink);

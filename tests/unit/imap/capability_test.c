@@ -107,9 +107,20 @@ static void hidden_words(void **state)
 	static const char *const hide[] = {
 		"AUTH=LOGIN", "LITERAL+", "IDLE", "X-FOO", "IMAP4REV1", "LOGINDISABLED"};
 	const struct capability_policy policy = {.hide = hide, .hide_count = 6};
-	check_preauth(&policy, false, true, "IMAP4rev1 SASL-IR ID AUTH=PLAIN");
-	check_preauth(&policy, false, false, "IMAP4rev1 SASL-IR ID LOGINDISABLED");
-	check_session(&policy, "IMAP4rev1 Idle x-foo X-FOOD", "IMAP4rev1 X-FOOD SASL-IR ID");
+	check_preauth(&policy, false, true, "IMAP4rev1 LITERAL- SASL-IR ID AUTH=PLAIN");
+	check_preauth(&policy, false, false, "IMAP4rev1 LITERAL- SASL-IR ID LOGINDISABLED");
+	check_session(
+		&policy, "IMAP4rev1 Idle x-foo X-FOOD", "IMAP4rev1 X-FOOD LITERAL- SASL-IR ID");
+}
+
+static void no_literals_without_waiting(void **state)
+{
+	(void)state;
+	static const char *const hide[] = {"LITERAL+", "LITERAL-"};
+	const struct capability_policy policy = {.hide = hide, .hide_count = 2};
+	assert_true(capability_is_literal_minus(&policy));
+	assert_false(capability_is_literal_minus(&hide_nothing));
+	check_session(&policy, "IMAP4rev1 LITERAL+ LITERAL-", "IMAP4rev1 SASL-IR ID");
 }
 
 static void what_ends_at_the_proxy(void **state)
@@ -175,6 +186,7 @@ int main(void)
 		cmocka_unit_test(what_all_offer),
 		cmocka_unit_test(what_they_can_verify),
 		cmocka_unit_test(hidden_words),
+		cmocka_unit_test(no_literals_without_waiting),
 		cmocka_unit_test(what_ends_at_the_proxy),
 		cmocka_unit_test(hostile_words),
 		cmocka_unit_test(long_lists_are_cut),
