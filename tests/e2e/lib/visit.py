@@ -313,9 +313,9 @@ class Visit(Visitor):
                            check=lambda lines, one: self.need(not self.listed(lines) or len(self.batch) > 1,
                                                               "nothing is there", lines))
         if draw < 0.6:
+            every = {box.name for box in self.boxes.values()}
             return Command('LIST "" %', asks=["LIST"],
-                           check=lambda lines, one: self.need({box.name for box in self.boxes.values()} <= self.listed(lines),
-                                                              "all mailboxes", lines))
+                           check=lambda lines, one: self.need(every <= self.listed(lines), "all mailboxes", lines))
         name = self.boxes[self.chance.choice(list(self.boxes))].name
         return Command(f'LIST "" {name}', asks=["LIST"],
                        check=lambda lines, one: self.need(name in self.listed(lines), name, lines))
@@ -512,9 +512,9 @@ class Visit(Visitor):
         self.is_wild = True
         self.world.note("hostile")
         for _ in range(self.chance.randint(1, 3)):
-            self.chance.choice([self.smuggle, self.smuggle, self.look_like_a_literal, self.notify, self.odd_tags,
-                                self.many_bad, self.bad_select, self.dangle, self.flood, self.idle_badly,
-                                self.talk_behind_logout])()
+            self.chance.choice([self.smuggle, self.smuggle, self.look_like_a_literal, self.notify, self.notify,
+                                self.odd_tags, self.many_bad, self.bad_select, self.dangle, self.flood,
+                                self.idle_badly, self.talk_behind_logout])()
 
     def provoke(self, stream):
         """Sends it and waits for the end of what comes of it: the answer to a NOOP, or the end."""
@@ -543,7 +543,7 @@ class Visit(Visitor):
         self.provoke(stream + octets + b"\r\n")
 
     def notify(self):
-        self.provoke(self.loose_tag() + b" NOTIFY SET (personal (MessageNew (FLAGS) MessageExpunge))\r\n")
+        self.provoke(self.loose_tag() + b" NOTIFY SET STATUS (personal (MessageNew MessageExpunge FlagChange))\r\n")
 
     def odd_tags(self):
         self.loose.add(b"DONE")

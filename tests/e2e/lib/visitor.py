@@ -150,7 +150,9 @@ class Visitor:
         kind = kind[1].upper() if kind else b""
         for other in NONCE.findall(text):
             owner = self.world.owners.get(other)
-            if other != self.nonce and (kind not in (b"FETCH", b"LIST") or owner != self.user):
+            # NOTIFY tells of all mailboxes of the user.
+            is_told = kind in (b"FETCH", b"LIST") or (kind == b"STATUS" and self.is_wild)
+            if other != self.nonce and (owner != self.user or not is_told):
                 raise Wrong(f"a word of a session of {owner}: {whole[:2000]!r}")
 
     def on_untagged(self, line):
