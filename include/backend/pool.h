@@ -74,10 +74,8 @@ struct loan_events {
 	void (*on_ready)(void *owner); /* as if pool_borrow had said ready */
 	/* The server said NO. text is for the client (imap/signin.h). */
 	void (*on_refused)(void *owner, struct span text, bool is_wrong_credential);
-	/*
-	 * No connection could be had, or it broke before it was ready; FAIL_QUEUE_USER or
-	 * FAIL_QUEUE_SERVER: none was free for pool.queue_timeout. detail is for the log.
-	 */
+	/* No connection could be had, or it broke before it was ready; FAIL_QUEUE_USER or
+	 * FAIL_QUEUE_SERVER: none was free for pool.queue_timeout. detail is for the log. */
 	void (*on_failed)(void *owner, enum fail why, const char *detail);
 	/* A line of the server's for the client: loan_respond follows. Passwords: may be NULL. */
 	void (*on_challenge)(void *owner, struct span line);
@@ -93,7 +91,9 @@ struct pool_request {
 	struct tls_context *tls; /* NULL: plain */
 	const struct config_limits *limits;
 	struct span login;
-	bool is_secure; /* the client's own connection is TLS or local */
+	struct span signer; /* the master user who signs in for login; empty: login himself. His
+	                       connections are kept apart from those that login opens */
+	bool is_secure;     /* the client's own connection is TLS or local */
 	bool is_proved; /* the session was accepted before: only the connection is new, and what is
 	                        parked under its proof may be lent beyond credential_ttl */
 	struct span enabled; /* the class that is wanted, as imap/enabled writes it; empty: clean */

@@ -71,7 +71,7 @@ void preauth_tls_active(struct preauth *p, unsigned mechanisms);
  * After PREAUTH_SIGN_IN: what the client sent. May be moved out by credentials_move; what is still
  * there is wiped by accept and refuse. Where a mechanism has a name or a password, neither is empty, and
  * what is for a server is within CREDENTIALS_MAX: others were refused here, with the words of a wrong
- * password.
+ * password. An authorization identity is another one than the user.
  */
 struct credentials *preauth_credentials(struct preauth *p);
 

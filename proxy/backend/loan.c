@@ -50,6 +50,7 @@ static struct loan *make_loan(struct pool *p, const struct pool_request *request
 	l->is_proved = request->is_proved;
 	l->server = server_find(p, request->server);
 	secret_set(&l->login, request->login);
+	secret_set(&l->signer, request->signer);
 	credentials_copy(&l->credentials, credentials);
 	struct span server = span_str(l->config->name);
 	l->proof = proof_of(request->is_secure, server, request->login, credentials);
@@ -71,6 +72,7 @@ static void free_loan(struct loan **loan)
 	server_unref(l->server);
 	credentials_drop(&l->credentials);
 	secret_drop(&l->login);
+	secret_drop(&l->signer);
 	secret_wipe(&l->proof, sizeof l->proof);
 	secret_wipe(&l->secret, sizeof l->secret);
 	buf_finish(&l->wanted);

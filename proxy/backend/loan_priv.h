@@ -25,7 +25,7 @@ struct loan {
 	const struct config_limits *limits;
 	char *key; /* of the user, see user.c */
 	size_t key_len;
-	struct secret login;
+	struct secret login, signer;
 	struct credentials credentials; /* until the server has answered */
 	struct proof proof, secret;
 	enum proof_kind kind;

@@ -200,7 +200,8 @@ static enum signin_verdict be_ready(struct backend *b, struct buf *out)
 		spare_ready(b);
 		return SIGNIN_MORE;
 	}
-	return signin_start(b->signin, secret_span(&l->login), &l->credentials,
+	const struct secret *signer = l->signer.len > 0 ? &l->signer : &l->login;
+	return signin_start(b->signin, secret_span(signer), &l->credentials,
 		l->config->send_id ? &l->identity : NULL, out);
 }
 

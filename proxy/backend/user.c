@@ -3,7 +3,8 @@
  *
  * The key holds everything that makes a server that server: a changed configuration never finds
  * connections to the old one. It also holds the authorization identity, because a connection that an
- * administrator opened for somebody is that somebody's.
+ * administrator opened for somebody is that somebody's, and the master user, because what he opened is
+ * no proof of a user's own password.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -51,6 +52,7 @@ void user_key(struct loan *l)
 	bool fits = buf_add(&key, span_of(l->server->identity, strlen(l->server->identity) + 1)) &&
 		    buf_add(&key, secret_span(&l->login)) && buf_add(&key, span_of("", 1)) &&
 		    buf_add(&key, secret_span(&l->credentials.authzid)) &&
+		    buf_add(&key, span_of("", 1)) && buf_add(&key, secret_span(&l->signer)) &&
 		    buf_add(&key, span_of("", 1));
 	/* A cut key could stand for two users. */
 	if (!fits) {

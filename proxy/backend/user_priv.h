@@ -23,7 +23,7 @@
 struct pool_user {
 	UT_hash_handle hh;
 	struct pool_server *server;
-	char *key; /* server identity, login, authorization identity: each ends in NUL */
+	char *key; /* server identity, login, authorization identity, signer: each ends in NUL */
 	size_t key_len;
 	size_t refs;            /* connections and loans */
 	size_t connections;     /* in any state, also on their way: what max_per_user counts */

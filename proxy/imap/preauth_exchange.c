@@ -39,6 +39,9 @@ enum preauth_verdict preauth_sign_in(struct preauth *p, struct buf *out)
 		credentials_drop(c);
 		return preauth_answer(p, "NO [AUTHENTICATIONFAILED] Authentication failed.", out);
 	}
+	if (span_equal(secret_span(&c->user), secret_span(&c->authzid))) {
+		secret_drop(&c->authzid); /* he names himself twice, and is no master user */
+	}
 	p->steps = 0;
 	preauth_move(p, PREAUTH_STATE_SIGN_IN);
 	return PREAUTH_SIGN_IN;

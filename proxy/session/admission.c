@@ -146,6 +146,13 @@ void session_on_movable(void *owner)
 	h->carry(h->owner, home, parcel);
 }
 
+/* Who signs in, where it is somebody else than he whose mail it is. */
+static struct span signer_of(const struct session *s)
+{
+	const struct credentials *c = &s->credentials;
+	return c->authzid.len > 0 ? secret_span(&c->user) : (struct span){0};
+}
+
 struct pool_request session_request(const struct session *s, struct span enabled)
 {
 	const struct config_backend *server = &session_config(s)->backends[s->route.backend];
@@ -154,6 +161,7 @@ struct pool_request session_request(const struct session *s, struct span enabled
 		.tls = s->generation->backend_tls[s->route.backend],
 		.limits = &session_config(s)->limits,
 		.login = span_str(s->route.login),
+		.signer = signer_of(s),
 		.is_secure = stream_is_tls(client_stream(s->client)),
 		.is_proved = s->tracker != NULL,
 		.enabled = enabled,
@@ -206,13 +214,19 @@ static bool is_name_fixed(const struct session *s)
 	return (MECHANISM_BIT(s->mechanism) & MECHANISMS_SCRAM) != 0;
 }
 
+/* Whose mail it is: rules look at him, his sessions are counted, his thread is the home. */
+static struct span mailbox_owner(const struct credentials *c)
+{
+	return secret_span(c->authzid.len > 0 ? &c->authzid : &c->user);
+}
+
 void session_admit(struct session *s)
 {
 	if (!session_take_id(s)) {
 		return;
 	}
 	struct credentials *credentials = client_credentials(s->client);
-	struct span user = secret_span(&credentials->user);
+	struct span user = mailbox_owner(credentials);
 	assert(s->user == NULL);
 	s->asked_ms = net_loop_now(s->host->loop);
 	s->mechanism = credentials->mechanism;
@@ -239,6 +253,9 @@ void session_admit(struct session *s)
 		enum fail why = FAIL_LOGIN_REWRITTEN;
 		session_refuse_credential(s, why, span_str(fail_client_text(why)));
 		return;
+	}
+	if (s->credentials.authzid.len > 0) {
+		secret_set(&s->credentials.authzid, span_str(s->route.login));
 	}
 	ask_pool(s);
 }

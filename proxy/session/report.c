@@ -25,6 +25,10 @@ static void add_client(struct log_line *line, const struct session *s)
 static void add_user(struct log_line *line, const struct session *s)
 {
 	log_str(line, "user", s->user);
+	if (s->credentials.authzid.len > 0) {
+		/* No NUL stands in it, one behind it. */
+		log_str(line, "master", (const char *)s->credentials.user.data);
+	}
 	if (s->has_route) {
 		log_str(line, "backend", session_config(s)->backends[s->route.backend].name);
 		log_str(line, "login", s->route.login);

@@ -17,6 +17,7 @@ cyrus_user: {user}
 cyrus_group: {group}
 servername: cyrus.test
 admins: {admins}
+proxyservers: {masters}
 allowplaintext: yes
 failedloginpause: 0s
 autocreate_quota: 0
@@ -61,7 +62,7 @@ class Cyrus(UnpackedServer):
     kind = "cyrus"
     is_synced = True
 
-    def __init__(self, cert, key, users=None, admins="cyrus"):
+    def __init__(self, cert, key, users=None, admins="cyrus", masters=""):
         super().__init__(users)
         # Cyrus wants a named account and drops to it; "cyrus" exists only where it is installed.
         self.user, self.group = ("nobody", "nogroup") if os.getuid() == 0 else process.me()
@@ -69,7 +70,7 @@ class Cyrus(UnpackedServer):
             os.mkdir(os.path.join(self.dir, name))
         with open(os.path.join(self.dir, "imapd.conf"), "w", encoding="ascii") as file:
             file.write(IMAPD_CONF.format(dir=self.dir, cert=cert, key=key, user=self.user,
-                                         group=self.group, admins=admins))
+                                         group=self.group, admins=admins, masters=masters))
         process.give(self.dir, self.user)
         self._auth = AuthSocket(os.path.join(self.dir, "auth.sock"), self._saslauthd)
 

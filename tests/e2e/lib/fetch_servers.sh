@@ -12,8 +12,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 dest=${1:-$(cd "$here/../../.." && pwd)/build/servers}
 
-CYRUS="cyrus-imapd cyrus-common libsasl2-2 libsasl2-modules libical3 libxapian30 libicu72 libjansson4
- libldap-2.5-0 libnsl2 libtirpc3 libpcre3 libpq5 libsqlite3-0 libwrap0 libxml2 libuuid1 libcom-err2
+CYRUS="cyrus-imapd cyrus-common libsasl2-2 libsasl2-modules libsasl2-modules-db libdb5.3 libical3
+ libxapian30 libicu72 libjansson4 libldap-2.5-0 libnsl2 libtirpc3 libpcre3 libpq5 libsqlite3-0 libwrap0 libxml2 libuuid1 libcom-err2
  libgssapi-krb5-2 libk5crypto3 libkrb5-3 libkrb5support0 libkeyutils1"
 COURIER="courier-imap courier-base courier-authlib libcourier-unicode4 libidn12 libgdbm6
  libgnutls30"

@@ -209,6 +209,7 @@ static void test_the_server_leaves(void **state)
 		assert_int_equal(b.failed, 1);
 		assert_int_equal(b.why, FAIL_SERVER_LEFT);
 		borrower_finish(&b);
+		assert_int_equal(counter_get(&r->counters, COUNTER_POOL_SPARES_USED), spares);
 	}
 }
 

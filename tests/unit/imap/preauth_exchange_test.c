@@ -160,6 +160,9 @@ static void first_messages(void **state)
 	check(refuses, "a AUTHENTICATE OAUTHBEARER\r\n" BEARER_FIRST "\r\n",
 		"+ \r\n<OAUTHBEARER||u1|tok|n,a=u1,\x01"
 		"auth=Bearer tok\x01\x01>\na NO [X] no\r\n");
+	/* Who names himself twice is no master user: u2 NUL u2 NUL pw2. */
+	check(refuses, "a AUTHENTICATE PLAIN dTIAdTIAcHcy\r\n",
+		"<PLAIN||u2|pw2|>\na NO [X] no\r\n");
 	/* No user yet: he is in a certificate, in a ticket, or behind the challenge. */
 	check(refuses, "a AUTHENTICATE EXTERNAL =\r\nb AUTHENTICATE EXTERNAL\r\ndTE=\r\n",
 		"<EXTERNAL||||>\na NO [X] no\r\n+ \r\n<EXTERNAL|u1|||>\nb NO [X] no\r\n");
