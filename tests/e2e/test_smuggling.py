@@ -9,7 +9,6 @@ other. In both the session stays in step or ends, and the next one finds a fresh
 import pytest
 
 from lib.fake import Fake, friendly, sign_in
-from lib.imap import Closed, mask
 from lib.nasty import LITERALS, NO_LITERALS
 from lib.process import wait_for
 
@@ -17,104 +16,78 @@ SMUGGLED = b"smug CREATE smuggled\r\n"
 N = len(SMUGGLED)
 
 
-def fresh(client):
-    """What a new session shows of itself: the same bytes whoever used the connection before."""
-    # NAMESPACE: a session that has no server connection yet is answered by the proxy.
-    commands = ("CAPABILITY", "NAMESPACE", "NOOP", "FETCH 1 FLAGS", "SELECT INBOX", "STORE 1 +FLAGS (\\Seen)",
-                "STORE 1 -FLAGS (\\Seen)", "CLOSE", "NOOP")
-    return [mask(client.cmd(command).raw) for command in commands]
+def smuggled(bench):
+    """A command that would leave its mark."""
+    return f"smug CREATE {bench.names.smuggled}\r\n".encode()
 
 
-@pytest.fixture(scope="module")
-def expected(server):
-    """A fresh session's bytes, and a mailbox for it; CAPABILITY is the proxy's own text."""
-    server.fill("u15", 1)
-    with server.client("u15") as client:
-        fresh(client)  # takes \Recent away
-    with server.client("u15") as client:
-        lines = fresh(client)
-        client.logout()
-    return lines[1:]
-
-
-def after(client):
-    """What comes up to the end of two more commands, each answered once and in order; or what came
-    until the session ended."""
-    seen = b"\r\n"
-    try:
-        client.send(b"z1 NOOP\r\nz2 NOOP\r\n")
-        while b"\nz2 " not in seen:
-            seen += client.line()
-        assert seen.count(b"\nz1 ") == 1 and seen.index(b"\nz1 ") < seen.index(b"\nz2 "), seen
-    except (Closed, OSError):
-        pass
-    return seen
-
-
-def play(proxy, server, stream):
-    with proxy.client("u15", server.users["u15"]) as client:
-        client.cmd("SELECT INBOX").ok()
-        client.send(stream + SMUGGLED + b"\r\n")
-        if stream.startswith(b"x IDLE"):
-            client.send(b"DONE\r\n")
-        return after(client)
-
-
-def is_made(server):
+def is_made(bench):
     """Whether the smuggled command was executed; undoes it."""
-    box = "INBOX.smuggled" if server.kind == "courier" else "smuggled"
-    with server.client("u15") as direct:
-        return direct.cmd(f"DELETE {box}").status == "OK"
+    box = bench.names.smuggled
+    made = bench.other.cmd(f"STATUS {box} (MESSAGES)").status == "OK"
+    if made:
+        bench.erase(box)
+    return made
+
+
+def play(bench, header):
+    """A session with this header, the octets and two more commands; what it was told."""
+    octets = smuggled(bench)
+    end = b"\r\nDONE\r\n" if header.startswith(b"x IDLE") else b"\r\n"
+    bench.play(["SELECT INBOX", header % len(octets) + octets + end])
+    return bench.seen
 
 
 @pytest.mark.threads
 @pytest.mark.parametrize("name", LITERALS)
-def test_octets_of_a_literal_are_never_commands(mux_of, server, expected, name):
-    seen = play(mux_of(server), server, LITERALS[name] % N)
+def test_octets_of_a_literal_are_never_commands(bench, name):
+    seen = play(bench, LITERALS[name])
     assert b"smug " not in seen, seen
-    assert not is_made(server)
-    with mux_of(server).client("u15", server.users["u15"]) as client:
-        assert fresh(client)[1:] == expected
-        client.logout()
+    assert not is_made(bench)
+    bench.assert_next_is_fresh()
 
 
 @pytest.mark.threads
 @pytest.mark.parametrize("name", NO_LITERALS)
-def test_what_only_looks_like_a_literal_leaves_the_session_in_step(mux_of, server, expected, name):
-    seen = play(mux_of(server), server, NO_LITERALS[name] % N)
-    # Executed as the client's own command or not at all; but seen and accounted for.
+def test_what_only_looks_like_a_literal_leaves_the_session_in_step(bench, name):
+    """Executed as the client's own command or not at all; but seen and accounted for."""
+    seen = play(bench, NO_LITERALS[name])
     assert seen.count(b"\nsmug ") <= 1, seen
-    assert b"\nsmug OK" in seen or not is_made(server) or server.kind == "courier", seen
-    is_made(server)
-    with mux_of(server).client("u15", server.users["u15"]) as client:
-        assert fresh(client)[1:] == expected
-        client.logout()
+    assert is_made(bench) == (b"\nsmug OK" in seen), seen
+    bench.assert_next_is_fresh()
 
 
-@pytest.fixture(scope="module")
-def mux_of(module_proxies):
-    """One proxy for each server: what the streams leave behind is the next test's inheritance."""
-    return lambda server: module_proxies(server)
+SIZES = [str(size) for size in (2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**22)]
 
 
-@pytest.mark.parametrize("header", [
-    "{4294967295}", "{4294967296}", "{9223372036854775807}", "{9223372036854775808}",
-    "{18446744073709551615}", "{18446744073709551616}", "{99999999999999999999999}", "{-1}", "{+}",
-    "{}", "{1 1}", "{0x10}"])
-@pytest.mark.parametrize("plus", ["", "+"])
-def test_impossible_literal_sizes_are_refused(mux_of, server, header, plus):
-    header = header[:-1] + plus + "}"
-    with mux_of(server).client("u16", server.users["u16"]) as client:
-        client.send(f"x APPEND INBOX {header}\r\n")
-        # Refused with or without an end; or the server takes it (Dovecot: any 63 bits), then all
-        # that comes is literal. Never a command.
-        client.send(b"smug NOOP\r\n")
-        seen = client.pending(0.3)
-        assert seen.count(b"smug ") <= 1, seen
-        assert b"smug" not in seen or b"x BAD" in seen or b"x NO" in seen, seen
-        client.kill()
-    with mux_of(server).client("u16", server.users["u16"]) as client:
-        assert client.cmd("NOOP").ok().untagged == []
+@pytest.mark.parametrize("size", [*SIZES, "-1", "+", "", "1 1", "0x10"])
+def test_impossible_literal_sizes(bench, size):
+    """Refused, and the next line is a command; or asked for (Dovecot: any 63 bits), and none is."""
+    def step(client, _):
+        client.send(f"x APPEND INBOX {{{size}}}\r\n")
+        told.append(client.response())
+        client.send(smuggled(bench))
+        if not told[0].startswith(b"+"):
+            client.until("smug")
+
+    told = []
+    bench.play([step], leave="kill")
+    assert told[0].startswith((b"+", b"x NO", b"x BAD", b"* BYE")), told
+    assert not (is_made(bench) and told[0].startswith(b"+"))
+    bench.assert_next_is_fresh()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_impossible_sizes_of_literals_that_are_not_asked_for(bench, size):
+    """Their octets are sent anyway, so the session goes on behind them, or it ends."""
+    def step(client, _):
+        client.send(f"x APPEND INBOX {{{size}+}}\r\n".encode() + smuggled(bench))
+        client.shut()
+        client.rest()
+
+    bench.play([step])
+    assert not is_made(bench) or int(size) >= 2**64  # which is no number of octets
+    bench.assert_next_is_fresh()
 
 
 def test_the_server_is_sent_synchronising_literals_only(make_proxy):
@@ -133,16 +106,16 @@ def test_the_server_is_sent_synchronising_literals_only(make_proxy):
 
 @pytest.mark.parametrize("tag", [b"", b"*", b"+", b"a(b", b"a)b", b"a{b", b"a%b", b"a*b", b'a"b',
                                  b"a\\b", b"a\x01b", b"a\x7fb", b"a\xc3\xa9", b"t" * 101])
-def test_odd_tags_are_refused_and_harm_nothing(mux_of, server, tag):
-    with mux_of(server).client("u16", server.users["u16"]) as client:
+def test_odd_tags_are_refused_and_harm_nothing(bench, tag):
+    with bench.client() as client:
         client.send(tag + b" NOOP\r\n")
         assert b"BAD" in client.response()
         client.cmd("NOOP").ok()
         client.logout()
 
 
-def test_a_tag_in_flight_is_refused_a_second_time(mux_of, server):
-    with mux_of(server).client("u16", server.users["u16"]) as client:
+def test_a_tag_in_flight_is_refused_a_second_time(bench):
+    with bench.client() as client:
         client.cmd("SELECT INBOX").ok()
         tag = client.idle()
         client.send(f"DONE\r\n{tag} NOOP\r\nafter NOOP\r\n")
