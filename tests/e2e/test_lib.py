@@ -13,7 +13,8 @@ RUN = """
 import signal, sys
 sys.path.insert(0, sys.argv[1])
 from lib import process
-print(process.spawn(sys.argv[2:]).pid, process.spawn(sys.argv[2:]).pid, flush=True)
+folder = process.private_dir("lib", in_memory=True)
+print(folder, process.spawn(sys.argv[2:]).pid, process.spawn(sys.argv[2:]).pid, flush=True)
 signal.pause()
 """
 
@@ -36,8 +37,12 @@ def test_no_server_outlives_a_killed_run(by):
     here = os.path.dirname(os.path.abspath(__file__))
     with subprocess.Popen([sys.executable, "-B", "-c", RUN, here, *server],
                           stdout=subprocess.PIPE) as run:
-        servers = [int(word) for word in run.stdout.readline().split()]
+        folder, *servers = run.stdout.readline().decode().split()
+        servers = [int(word) for word in servers]
         assert len(servers) == 2 and all(is_running(pid) for pid in servers)
         run.send_signal(by)
         run.wait()
         process.wait_for(lambda: not any(is_running(pid) for pid in servers), "the servers end")
+        if not folder.startswith("/tmp"):
+            process.wait_for(lambda: not os.path.exists(folder), "their memory is given back")
+    process.remove_dir(folder)

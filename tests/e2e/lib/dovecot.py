@@ -121,7 +121,7 @@ class Dovecot:
                  tls_min="TLSv1.2", penalty=False, plugins="quota", shared=False, extra=""):
         self.users = {**(accounts.ALL if users is None else users), "settle": "settle"}
         self.scheme = scheme
-        self.dir = process.private_dir("dovecot")
+        self.dir = process.private_dir("dovecot", in_memory=True)
         self.conf = os.path.join(self.dir, "dovecot.conf")
         self.log = os.path.join(self.dir, "log")
         self.socket = os.path.join(self.dir, "imap.sock")

@@ -57,7 +57,7 @@ def accepts(address):
 
 def _memory():
     """A folder in memory, if there is one with room, where programs may be."""
-    if not os.access("/dev/shm", os.W_OK):
+    if os.environ.get("IMAPMUX_TEST_KEEP") or not os.access("/dev/shm", os.W_OK):
         return None
     about = os.statvfs("/dev/shm")
     has_room = about.f_bavail * about.f_frsize >= 1 << 30
@@ -69,6 +69,8 @@ def private_dir(name, in_memory=False):
     rather not on a disk, for who waits for it at each step."""
     path = tempfile.mkdtemp(prefix=f"imx-{name}-", dir=in_memory and _memory() or "/tmp")
     os.chmod(path, 0o755)
+    if not path.startswith("/tmp"):
+        _tell_guardian("+", path)
     return path
 
 
@@ -76,21 +78,26 @@ def remove_dir(path):
     if os.environ.get("IMAPMUX_TEST_KEEP"):
         return
     shutil.rmtree(path, ignore_errors=True)
+    if not path.startswith("/tmp"):
+        _tell_guardian("-", path)
 
 
-# Ends what is left when the test run is killed. Linux can send a signal at a parent's death too, but
-# forgets it when the child changes its user, as Cyrus and Dovecot do.
+# Ends what is left when the test run is killed, and gives its memory back. Linux can send a signal at a
+# parent's death too, but forgets it when the child changes its user, as Cyrus and Dovecot do.
 _GUARDIAN = """
-import os, sys
-groups = set()
+import os, shutil, sys
+left = set()
 for line in sys.stdin:
-    sign, group = line.split()
-    (groups.add if sign == "+" else groups.discard)(int(group))
-for group in groups:
+    sign, what = line.split()
+    (left.add if sign == "+" else left.discard)(what)
+folders = {what for what in left if what.startswith("/")}
+for group in left - folders:
     try:
-        os.killpg(group, 9)
+        os.killpg(int(group), 9)
     except ProcessLookupError:
         pass
+for folder in folders:
+    shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -102,15 +109,16 @@ def _guardian():
                             start_new_session=True, bufsize=0)
 
 
-def _tell_guardian(sign, group):
-    _guardian().stdin.write(b"%s %d\n" % (sign, group))
+def _tell_guardian(sign, what):
+    """`what`: a process group, or a folder."""
+    _guardian().stdin.write(f"{sign} {what}\n".encode())
 
 
 def spawn(argv, **options):
     """Starts a server as leader of its own process group, so that stop() reaches its children."""
     process = subprocess.Popen(argv, start_new_session=True,
                                **{"stdin": subprocess.DEVNULL, **options})
-    _tell_guardian(b"+", process.pid)
+    _tell_guardian("+", process.pid)
     return process
 
 
@@ -124,7 +132,7 @@ def stop(process, timeout=10):
             pass
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    _tell_guardian(b"-", process.pid)
+    _tell_guardian("-", process.pid)
     return process.wait(timeout)
 
 
