@@ -17,7 +17,7 @@ cyrus_user: {user}
 cyrus_group: {group}
 servername: cyrus.test
 admins: {admins}
-proxyservers: {masters}
+{masters}
 allowplaintext: yes
 failedloginpause: 0s
 autocreate_quota: 0
@@ -68,6 +68,8 @@ class Cyrus(UnpackedServer):
         self.user, self.group = ("nobody", "nogroup") if os.getuid() == 0 else process.me()
         for name in ("conf", "conf/db", "conf/socket", "conf/proc", "spool"):
             os.mkdir(os.path.join(self.dir, name))
+        # An empty value is an error.
+        masters = f"proxyservers: {masters}" if masters else ""
         with open(os.path.join(self.dir, "imapd.conf"), "w", encoding="ascii") as file:
             file.write(IMAPD_CONF.format(dir=self.dir, cert=cert, key=key, user=self.user,
                                          group=self.group, admins=admins, masters=masters))
