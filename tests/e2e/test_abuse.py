@@ -161,3 +161,17 @@ def test_fail2ban_matches_what_it_should_and_nothing_else(make_proxy, mail1, tmp
     # From the journal the lines come with the time apart, and with host and program.
     log.write_text("".join(f"{int(time.time())} host imapmux[1]: {line}\n" for line in proxy.lines))
     assert [address for address, _ in banned(log, "-d", "^EPOCH")] == expected
+
+
+def test_those_whom_a_trusted_address_speaks_for_wait_for_themselves(make_proxy):
+    """A webmail: its users do not wait for each other, and whom it names is counted as he himself."""
+    with Fake(refusing) as server:
+        proxy = make_proxy({"fake": server.where()}, limits=SHORT,
+                           listeners={"plain": {"trusted": ["127.0.0.9"]}})
+        assert [wrong(proxy, f"a{n}", source="127.0.0.9") for n in range(4)] == [100] * 4
+        for expected in (100, 200, 400):
+            with Client(proxy.address(), source=("127.0.0.9", 0)) as client:
+                client.cmd('ID ("x-originating-ip" "198.51.100.7")').ok()
+                client.login(f"b{expected}", "wrong").no("AUTHENTICATIONFAILED")
+            row = proxy.events(msg="sign-in failed")[-1]
+            assert row["client"] == "198.51.100.7" and int(row["delay_ms"]) == expected
