@@ -24,6 +24,7 @@ struct offer {
 	char *list;        /* NULL: never learnt */
 	uint64_t asked_ms; /* when somebody has tried, or begun to probe */
 	bool has_been_asked;
+	unsigned failures;         /* in a row */
 	_Atomic unsigned *version; /* counted up by each change of what can be read */
 };
 
@@ -35,9 +36,13 @@ void offer_finish(struct offer *o);
 void offer_learn(struct offer *o, struct span list, uint64_t now_ms);
 void offer_fail(struct offer *o, uint64_t now_ms);
 
+/* A server that fails is asked after 1 s, 2 s, 4 s ... and at last once a minute, if not less often. */
+#define OFFER_REST_MS     1000
+#define OFFER_REST_MAX_MS 60000
+
 /*
- * True: nobody has tried for a period, and the caller is the one who does it now. False: wait_ms from now
- * it may be time.
+ * True: nobody has tried for a period (and what rest a failing server gets), and the caller is the one
+ * who does it now. False: wait_ms from now it may be time.
  */
 bool offer_claim(struct offer *o, uint64_t now_ms, uint64_t period_ms, uint64_t *wait_ms)
 	__attribute__((warn_unused_result));

@@ -36,6 +36,7 @@ void offer_learn(struct offer *o, struct span list, uint64_t now_ms)
 	pthread_mutex_lock(&o->lock);
 	bool is_same = o->state == OFFER_REACHABLE && span_is(list, o->list);
 	asked(o, now_ms);
+	o->failures = 0;
 	if (!is_same) {
 		free(o->list);
 		o->list = xmemdup0(list.p, list.n);
@@ -49,6 +50,7 @@ void offer_fail(struct offer *o, uint64_t now_ms)
 {
 	pthread_mutex_lock(&o->lock);
 	asked(o, now_ms);
+	o->failures++;
 	if (o->state != OFFER_UNREACHABLE) {
 		o->state = OFFER_UNREACHABLE;
 		changed(o);
@@ -56,16 +58,27 @@ void offer_fail(struct offer *o, uint64_t now_ms)
 	pthread_mutex_unlock(&o->lock);
 }
 
+static uint64_t rest_of(const struct offer *o)
+{
+	uint64_t rest = o->failures > 0 ? OFFER_REST_MS : 0;
+	for (unsigned i = 1; i < o->failures && rest < OFFER_REST_MAX_MS; i++) {
+		rest *= 2;
+	}
+	return rest < OFFER_REST_MAX_MS ? rest : OFFER_REST_MAX_MS;
+}
+
 bool offer_claim(struct offer *o, uint64_t now_ms, uint64_t period_ms, uint64_t *wait_ms)
 {
 	assert(period_ms > 0);
 	pthread_mutex_lock(&o->lock);
 	uint64_t gone = now_ms > o->asked_ms ? now_ms - o->asked_ms : 0;
-	bool is_mine = !o->has_been_asked || gone >= period_ms;
+	uint64_t rest = rest_of(o);
+	uint64_t due = period_ms > rest ? period_ms : rest;
+	bool is_mine = !o->has_been_asked || gone >= due;
 	if (is_mine) {
 		asked(o, now_ms);
 	} else {
-		*wait_ms = period_ms - gone;
+		*wait_ms = due - gone;
 	}
 	pthread_mutex_unlock(&o->lock);
 	return is_mine;

@@ -4,8 +4,8 @@
  * all workers (backend/offer.h).
  *
  * Happy path: the timer of a server, offer_claim (one worker gets it), a dial for nobody, probe_greeted.
- * Brake: none while somebody connected to the server within the period, none more often than spares
- * would be opened after failures, none while somebody waits for a connection; and a period is
+ * Brake: none while somebody connected to the server within the period; less and less often after
+ * failures, all workers together; none while somebody waits for a connection; and a period is
  * lengthened by chance, so that several proxies do not come together.
  */
 #include "backend/probe.h"
@@ -56,9 +56,7 @@ static void on_due(void *owner)
 	if (period == 0) {
 		return;
 	}
-	if (now < s->rested_ms) {
-		wait = s->rested_ms - now;
-	} else if (offer_claim(budget_offer(s->place), now, period, &wait)) {
+	if (offer_claim(budget_offer(s->place), now, period, &wait)) {
 		open_one(s);
 	}
 	plan_in(s, wait);

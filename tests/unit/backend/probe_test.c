@@ -232,6 +232,32 @@ static void test_versions(void **state)
 	buf_finish(&out);
 }
 
+/* All workers together leave a failing server in peace, for longer each time. */
+static void test_rests(void **state)
+{
+	(void)state;
+	static const uint64_t rests[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	_Atomic unsigned version = 0;
+	struct offer o;
+	uint64_t wait = 0;
+	uint64_t now = 0;
+	offer_init(&o, &version);
+	for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+		offer_fail(&o, now);
+		assert_false(offer_claim(&o, now, 1, &wait));
+		assert_int_equal(wait, rests[i]);
+		now += wait;
+		assert_true(offer_claim(&o, now, 1, &wait));
+	}
+	learn(&o, "A");
+	assert_true(offer_claim(&o, now + 1, 1, &wait));
+	/* A long period stays what it is. */
+	offer_fail(&o, now + 1);
+	assert_false(offer_claim(&o, now + 1, 100000, &wait));
+	assert_int_equal(wait, 100000);
+	offer_finish(&o);
+}
+
 static void test_claims(void **state)
 {
 	(void)state;
@@ -242,11 +268,11 @@ static void test_claims(void **state)
 	assert_true(offer_claim(&o, 5, 100, &wait));
 	assert_false(offer_claim(&o, 5, 100, &wait));
 	assert_int_equal(wait, 100);
-	offer_fail(&o, 50);
+	offer_learn(&o, span_str("A"), 50);
 	assert_false(offer_claim(&o, 149, 100, &wait));
 	assert_int_equal(wait, 1);
 	/* A worker whose clock is behind. */
-	offer_fail(&o, 40);
+	offer_learn(&o, span_str("A"), 40);
 	assert_false(offer_claim(&o, 45, 100, &wait));
 	assert_int_equal(wait, 100);
 	assert_true(offer_claim(&o, 150, 100, &wait));
@@ -266,6 +292,7 @@ int main(void)
 		STORY(test_ends_while_a_probe_is_on_its_way),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_rests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
