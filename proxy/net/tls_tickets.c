@@ -121,7 +121,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	if (!ok) {
 		return -1;
 	}
-	return !is_sealing && index > 0 ? 2 : 1;
+	/* 2: the client gets a new one. With TLS 1.3 always: he uses each but once (RFC 8446 C.4). */
+	return !is_sealing && (index > 0 || SSL_version(ssl) >= TLS1_3_VERSION) ? 2 : 1;
 }
 
 static int hex_digit(uint8_t c)

@@ -34,8 +34,10 @@ static int target_index;
 static int on_ticket(SSL *ssl, SSL_SESSION *session)
 {
 	struct client_target *target = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), target_index);
-	SSL_SESSION_free(target->session);
-	target->session = session;
+	if (target->ticket_count == CLIENT_TICKETS) {
+		return 0;
+	}
+	target->tickets[target->ticket_count++] = session;
 	return 1; /* it is ours now */
 }
 
@@ -46,6 +48,13 @@ void client_prepare(struct client_target *target)
 		target_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 		SSL_CTX_set_ex_data(target->tls, target_index, target);
 		SSL_CTX_sess_set_new_cb(target->tls, on_ticket);
+	}
+}
+
+void client_finish(struct client_target *target)
+{
+	while (target->ticket_count > 0) {
+		SSL_SESSION_free(target->tickets[--target->ticket_count]);
 	}
 }
 
@@ -180,8 +189,13 @@ struct client *client_create(struct client_target *target, unsigned user,
 	uint32_t host = 2 + target->clients++ % OWN_ADDRESSES;
 	struct sockaddr_in from = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffU) | host)};
-	c->stream = stream_connect(target->loop, &target->to, &from, target->tls,
-		target->is_resuming ? target->session : NULL, &stream_events, c);
+	SSL_SESSION *ticket = NULL;
+	if (target->ticket_count > 0) {
+		ticket = target->tickets[--target->ticket_count];
+	}
+	c->stream = stream_connect(
+		target->loop, &target->to, &from, target->tls, ticket, &stream_events, c);
+	SSL_SESSION_free(ticket); /* the connection has its own reference */
 	return c;
 }
 

@@ -14,6 +14,8 @@
 
 #include "bench/loop.h"
 
+#define CLIENT_TICKETS 256
+
 struct client;
 
 /* What all clients of a run have in common. */
@@ -22,7 +24,10 @@ struct client_target {
 	struct sockaddr_in to;
 	SSL_CTX *tls; /* NULL: plain */
 	bool is_resuming;
-	SSL_SESSION *session; /* the newest ticket, when resuming */
+	/* Tickets not used yet. Each serves once, as RFC 8446 (C.4) wants it of clients and as OpenSSL
+	 * enforces it: a server that gives no new one to a session that it resumes is found out. */
+	SSL_SESSION *tickets[CLIENT_TICKETS];
+	size_t ticket_count;
 	const char *password;
 	uint32_t clients; /* created so far: spreads their own addresses over 127.0.0.x */
 	uint64_t bytes;   /* received by all */
@@ -38,6 +43,8 @@ struct client_events {
 
 /* Before the first client: takes tickets from target->tls if it is resuming. */
 void client_prepare(struct client_target *target);
+/* After the last: frees the tickets. */
+void client_finish(struct client_target *target);
 /* Makes the text of messages that are appended; once. */
 void client_prepare_message(void);
 

@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 	} else {
 		usage();
 	}
-	SSL_SESSION_free(target.session);
+	client_finish(&target);
 	SSL_CTX_free(target.tls);
 	loop_finish(&loop);
 	return 0;

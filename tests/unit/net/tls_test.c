@@ -593,6 +593,49 @@ static void tickets(void **state)
 	}
 }
 
+static SSL_SESSION *kept_ticket;
+
+static int keep_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	(void)ssl;
+	SSL_SESSION_free(kept_ticket);
+	kept_ticket = session;
+	return 1;
+}
+
+/* A client that uses each ticket once (RFC 8446 C.4; OpenSSL's do) gets one with each connection. */
+static void tickets_are_renewed(void **state)
+{
+	(void)state;
+	struct setting s;
+	begin(&s);
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(context, keep_ticket);
+	for (int i = 0; i < 4; i++) {
+		struct tls_end e;
+		tls_end_init(&e, s.server, true, NULL);
+		SSL *client = SSL_new(context);
+		SSL_set_bio(client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+		SSL_set_connect_state(client);
+		assert_int_equal(SSL_set_session(client, kept_ticket), 1);
+		SSL_do_handshake(client);
+		raw_talk(client, &e);
+		tls_end_say(&e, "x");
+		raw_talk(client, &e);
+		char byte = 0;
+		assert_int_equal(SSL_read(client, &byte, 1), 1);
+		assert_int_equal(SSL_session_reused(client), i > 0);
+		SSL_shutdown(client);
+		SSL_free(client);
+		tls_end_finish(&e);
+	}
+	SSL_SESSION_free(kept_ticket);
+	kept_ticket = NULL;
+	SSL_CTX_free(context);
+	end(&s);
+}
+
 /* What was verified for one name does not serve another. */
 static void session_belongs_to_name(void **state)
 {
@@ -679,6 +722,7 @@ int main(void)
 		cmocka_unit_test(renegotiation),
 		cmocka_unit_test(small_fragments),
 		cmocka_unit_test(tickets),
+		cmocka_unit_test(tickets_are_renewed),
 		cmocka_unit_test(session_belongs_to_name),
 		cmocka_unit_test(ticket_file),
 	};
