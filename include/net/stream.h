@@ -108,6 +108,9 @@ void stream_close(struct stream *s, uint64_t linger_ms);
 /* Changes who gets the events, from the next event on. */
 void stream_set_owner(struct stream *s, const struct stream_events *events, void *owner);
 
+/* The peer has signed in: what he sends from now on is no password, see tls_end_secrecy. */
+void stream_end_secrecy(struct stream *s);
+
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3" and "TLS_AES_128_GCM_SHA256", or "" and "" (plain, or before the end of the handshake). */
 const char *stream_tls_version(const struct stream *s);

@@ -303,6 +303,7 @@ void client_accept(struct client *c, struct span capabilities, const char *text)
 	write_out(c, &out);
 	preauth_destroy(&c->preauth);
 	move(c, CLIENT_LINKED);
+	stream_end_secrecy(c->stream);
 	stream_resume(c->stream);
 }
 

@@ -234,6 +234,13 @@ bool stream_is_tls(const struct stream *s)
 	return s->tls != NULL;
 }
 
+void stream_end_secrecy(struct stream *s)
+{
+	if (s->tls != NULL) {
+		tls_end_secrecy(s->tls);
+	}
+}
+
 const char *stream_tls_version(const struct stream *s)
 {
 	return s->tls != NULL ? tls_version(s->tls) : "";

@@ -226,6 +226,10 @@ enum tls_result tls_handshake(struct tls *t, struct span *in, struct buf *out)
 	int n = SSL_do_handshake(t->ssl);
 	enum tls_result result = n == 1 ? TLS_DONE : explain(t, n);
 	end_call(t);
+	if (result == TLS_DONE && t->is_server) {
+		/* Passwords come now: the record buffer does not keep them after it was read. */
+		SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	}
 	if (result == TLS_END) {
 		return fail_with(t, t->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS,
 			"closed during the handshake");
@@ -250,6 +254,11 @@ enum tls_result tls_read(
 		result = ok == 1 ? TLS_DONE : explain(t, ok);
 		end_call(t);
 		have += n;
+		if (result == TLS_DONE && in->n == 0 && SSL_has_pending(t->ssl) == 0) {
+			/* Asking again would make OpenSSL allocate a record buffer to say so. */
+			result = have < room ? TLS_MORE : TLS_DONE;
+			break;
+		}
 	}
 	assert(have <= room);
 	assert(result != TLS_MORE || in->n == 0);
@@ -274,6 +283,11 @@ enum tls_result tls_write(struct tls *t, struct span plain, struct buf *out)
 	/* Only a peer that sends half a key update message can make a write wait for input. */
 	return fail_with(
 		t, t->is_server ? FAIL_CLIENT_TLS : FAIL_SERVER_TLS, "handshake message in pieces");
+}
+
+void tls_end_secrecy(struct tls *t)
+{
+	SSL_clear_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 bool tls_has_input(const struct tls *t)

@@ -130,8 +130,6 @@ static SSL_CTX *create_ssl(
 {
 	static const uint8_t id_context[] = "imapmux";
 	SSL_CTX *ssl = tls_context_new_ssl(TLS_server_method());
-	/* Passwords come this way: OpenSSL's record buffer does not keep them after it was read. */
-	SSL_CTX_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_session_id_context(ssl, id_context, sizeof id_context - 1);
 	SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ssl, on_servername);
