@@ -67,8 +67,8 @@ const char *proxy_reader_why(const struct proxy_reader *r);
 
 /*
  * Appends a header of version 1 or 2. Addresses of different families become both IPv6; where one is no
- * number (a unix socket) the header says that it knows none. Version 2 also tells is_tls with
- * tls_version, and authority. False: out's cap.
+ * number (a unix socket) the header says only that the connection is the sender's own. Version 2 also tells
+ * is_tls with tls_version, and authority. False: out's cap.
  */
 bool proxy_header_write(struct buf *out, unsigned version, const struct proxy_header *header)
 	__attribute__((warn_unused_result));

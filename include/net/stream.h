@@ -64,6 +64,7 @@ struct stream_events {
 
 /* What the stream is to be. tls NULL: plain. */
 struct stream_options {
+	struct span preface; /* sent before everything else, in clear; copied */
 	struct tls_context *tls;
 	bool is_server;          /* the peer is a client, and we are the TLS server */
 	const char *server_name; /* client role: SNI and the name to verify; "" or NULL: none, which
@@ -115,6 +116,8 @@ bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3" and "TLS_AES_128_GCM_SHA256", or "" and "" (plain, or before the end of the handshake). */
 const char *stream_tls_version(const struct stream *s);
 const char *stream_tls_cipher(const struct stream *s);
+/* Server role: the name that the client asked for (SNI); "" when there is none. Valid as long as the stream. */
+const char *stream_tls_server_name(const struct stream *s);
 /* A ticket saved the full handshake. */
 bool stream_tls_is_resumed(const struct stream *s);
 

@@ -68,6 +68,8 @@ const char *tls_detail(const struct tls *t);
 /* "TLSv1.3", "TLS_AES_128_GCM_SHA256", and whether a ticket saved the full handshake. */
 const char *tls_version(const struct tls *t);
 const char *tls_cipher(const struct tls *t);
+/* The name that the peer of a server asked for, "" when it did not. */
+const char *tls_server_name(const struct tls *t);
 bool tls_is_resumed(const struct tls *t);
 
 #endif

@@ -99,33 +99,32 @@ static bool add_ssl(struct buf *out, const struct proxy_header *h)
 	return fits;
 }
 
-static bool add_addresses(struct buf *out, const struct ends *e)
+/* Extensions and addresses of a connection that is relayed for somebody. */
+static bool add_body(struct buf *out, const struct ends *e, const struct proxy_header *h)
 {
 	size_t size = e->family == AF_INET ? 4 : 16;
-	return e->family == AF_UNSPEC ||
-	       (buf_add(out, span_of(e->source, size)) &&
-		       buf_add(out, span_of(e->destination, size)) &&
-		       add_number(out, e->source_port) && add_number(out, e->destination_port));
-}
-
-static unsigned family_byte(const struct ends *e)
-{
-	if (e->family == AF_UNSPEC) {
-		return PROXY_FAMILY_UNSPEC;
-	}
-	unsigned family = e->family == AF_INET ? PROXY_FAMILY_INET : PROXY_FAMILY_INET6;
-	return family << 4 | PROXY_TRANSPORT_STREAM;
+	return buf_add(out, span_of(e->source, size)) &&
+	       buf_add(out, span_of(e->destination, size)) && add_number(out, e->source_port) &&
+	       add_number(out, e->destination_port) && (!h->is_tls || add_ssl(out, h)) &&
+	       (h->authority[0] == '\0' ||
+		       add_tlv(out, PROXY_TLV_AUTHORITY, span_str(h->authority)));
 }
 
 static bool write_v2(struct buf *out, const struct ends *e, const struct proxy_header *h)
 {
-	uint8_t kind[2] = {h->is_local ? PROXY_V2_LOCAL : PROXY_V2_PROXY, (uint8_t)family_byte(e)};
+	unsigned family = e->family == AF_INET ? PROXY_FAMILY_INET : PROXY_FAMILY_INET6;
+	uint8_t kind[2] = {PROXY_V2_PROXY, (uint8_t)(family << 4 | PROXY_TRANSPORT_STREAM)};
 	struct buf body;
+	bool fits = true;
 	buf_init(&body, PROXY_HEADER_MAX - PROXY_V2_FIXED);
-	bool fits = add_addresses(&body, e) && (!h->is_tls || add_ssl(&body, h)) &&
-		    (h->authority[0] == '\0' ||
-			    add_tlv(&body, PROXY_TLV_AUTHORITY, span_str(h->authority)));
-	assert(fits); /* two texts and two addresses */
+	if (e->family == AF_UNSPEC) {
+		/* There is a form for "relayed, addresses unknown", but Dovecot 2.3 closes on it. */
+		kind[0] = PROXY_V2_LOCAL;
+		kind[1] = PROXY_FAMILY_UNSPEC;
+	} else {
+		fits = add_body(&body, e, h);
+		assert(fits); /* two texts and two addresses */
+	}
 	fits = fits && buf_add(out, span_of(PROXY_V2_SIGNATURE, PROXY_V2_SIGNATURE_LEN)) &&
 	       buf_add(out, span_of(kind, sizeof kind)) &&
 	       add_number(out, (unsigned)buf_len(&body)) && buf_add(out, buf_peek(&body));

@@ -198,6 +198,9 @@ struct stream *stream_create(struct net_loop *loop, int fd, const struct stream_
 		return NULL;
 	}
 	s->is_server = options->is_server;
+	if (options->preface.n > 0 && stream_queue(s, options->preface)) {
+		stream_flush_later(s);
+	}
 	if (options->tls != NULL) {
 		stream_tls_begin(s, options);
 	} else {

@@ -251,6 +251,11 @@ const char *stream_tls_cipher(const struct stream *s)
 	return s->tls != NULL ? tls_cipher(s->tls) : "";
 }
 
+const char *stream_tls_server_name(const struct stream *s)
+{
+	return s->tls != NULL ? tls_server_name(s->tls) : "";
+}
+
 bool stream_tls_is_resumed(const struct stream *s)
 {
 	return s->tls != NULL && tls_is_resumed(s->tls);

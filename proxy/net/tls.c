@@ -321,6 +321,12 @@ const char *tls_version(const struct tls *t)
 	return SSL_is_init_finished(t->ssl) ? SSL_get_version(t->ssl) : "";
 }
 
+const char *tls_server_name(const struct tls *t)
+{
+	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	return name != NULL ? name : "";
+}
+
 const char *tls_cipher(const struct tls *t)
 {
 	return SSL_is_init_finished(t->ssl) ? SSL_get_cipher_name(t->ssl) : "";
