@@ -52,6 +52,9 @@ struct proof proof_of(bool is_secure, struct span server, struct span login,
 struct proof proof_of_password(
 	struct span server, struct span login, const struct credentials *credentials);
 
+/* The same proof, but only for clients of this address: for those of another it is another one. */
+struct proof proof_at(const struct proof *proof, struct span address);
+
 bool proof_equal(const struct proof *a, const struct proof *b);
 
 #endif

@@ -94,6 +94,17 @@ struct proof proof_of_password(
 	return digest(&in);
 }
 
+struct proof proof_at(const struct proof *proof, struct span address)
+{
+	assert(has_key);
+	struct buf in;
+	buf_init(&in, PROOF_INPUT_MAX);
+	add_field(&in, span_str("address"));
+	add_field(&in, span_of(proof->digest, sizeof proof->digest));
+	add_field(&in, address);
+	return digest(&in);
+}
+
 bool proof_equal(const struct proof *a, const struct proof *b)
 {
 	return CRYPTO_memcmp(a->digest, b->digest, PROOF_LEN) == 0;

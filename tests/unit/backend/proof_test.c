@@ -108,6 +108,25 @@ static void test_each_field_counts(void **state)
 	assert_false(are_same(&usual, &f));
 }
 
+static void test_address_counts(void **state)
+{
+	(void)state;
+	struct fields f = usual;
+	f.password = "Secret";
+	struct proof one = prove(&usual);
+	struct proof other = prove(&f);
+	struct proof here = proof_at(&one, span_str("192.0.2.7"));
+	struct proof again = proof_at(&one, span_str("192.0.2.7"));
+	assert_true(proof_equal(&here, &again));
+	assert_false(proof_equal(&here, &one));
+	again = proof_at(&one, span_str("192.0.2.8"));
+	assert_false(proof_equal(&here, &again));
+	again = proof_at(&other, span_str("192.0.2.7"));
+	assert_false(proof_equal(&here, &again));
+	again = proof_at(&one, span_str(""));
+	assert_false(proof_equal(&one, &again));
+}
+
 /* Bytes moved over the border between two fields must not give the same digest. */
 static void test_no_two_sets_of_fields_collide(void **state)
 {
@@ -226,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_the_same_again),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_each_field_counts),
+		cmocka_unit_test(test_address_counts),
 		cmocka_unit_test(test_no_two_sets_of_fields_collide),
 		cmocka_unit_test(test_fields_that_look_like_lengths),
 		cmocka_unit_test(test_equal_looks_at_every_byte),
