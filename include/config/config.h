@@ -65,6 +65,7 @@ struct config_backend {
 	unsigned weight;   /* 0: takes no new users of a group */
 	bool send_id;
 	struct config_names forward; /* "name=value": x-forward-name of ID */
+	unsigned send_proxy;         /* version of the PROXY header that it wants; 0: none */
 	unsigned max_connections;    /* of all workers; 0: no limit */
 	bool unauthenticate;         /* one user's connection may be another's next */
 };
@@ -93,6 +94,7 @@ struct config_pool {
 	unsigned max_idle_per_user, max_idle;
 	unsigned max_per_user;    /* at one server; 0: no limit */
 	unsigned spares;          /* at each server */
+	bool separate_addresses;  /* kept connections are for the address that they show */
 	bool purge_on_new_secret; /* a password that the server proves ends the others */
 };
 
@@ -131,6 +133,7 @@ struct config {
 	uint64_t
 		probe; /* ms; a server is asked what it offers when nobody was there for so long; 0: never */
 	char *admin_socket, *admin_http;
+	struct config_errors notes; /* what is allowed, but does not do what one might think */
 };
 
 /*

@@ -53,6 +53,9 @@ struct signin_identity {
 	const char *proxy_address, *proxy_port;   /* x-connected-*: where the client connected to */
 	unsigned proxy_ttl; /* x-proxy-ttl: how many proxies may follow; 0: SIGNIN_PROXY_TTL */
 	const char *pairs;  /* more of the list, as client_id_add writes it: `"name" "x" ` */
+	/* For a PROXY header, not for ID: version of TLS that the client speaks with us, or with the
+	 * balancer before us, and the name that it asked for. */
+	const char *client_tls, *client_server_name;
 };
 
 struct signin *signin_create(bool want_starttls);

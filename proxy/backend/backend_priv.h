@@ -129,6 +129,9 @@ void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 void backend_respond(struct backend *b, struct span line); /* its loan was challenged */
 void backend_signin_start(struct backend *b);              /* its dialogue is at SIGNIN_READY */
 
+/* preface.c: makes the buffer and writes what the server wants before its greeting, or nothing. */
+void backend_write_preface(const struct backend *b, struct buf *out);
+
 /* spare.c: connections that wait before sign-in. */
 void spare_init(struct pool_server *s);
 void spare_configure(struct pool_server *s); /* other settings; or it is not configured any more */

@@ -20,8 +20,9 @@
 static bool can_leave(const struct backend *b)
 {
 	const struct config_backend *config = b->server->config;
-	return config != NULL && config->unauthenticate && !b->must_stay &&
-	       capability_has(span_str(b->capabilities), "UNAUTHENTICATE");
+	/* Its PROXY header names the client whom it was opened for. */
+	return config != NULL && config->unauthenticate && config->send_proxy == 0 &&
+	       !b->must_stay && capability_has(span_str(b->capabilities), "UNAUTHENTICATE");
 }
 
 bool backend_leave(struct backend *b, bool is_selected)

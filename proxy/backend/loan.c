@@ -54,6 +54,9 @@ static struct loan *make_loan(struct pool *p, const struct pool_request *request
 	credentials_copy(&l->credentials, credentials);
 	struct span server = span_str(l->config->name);
 	l->proof = proof_of(request->is_secure, server, request->login, credentials);
+	if (p->settings.separate_addresses) {
+		l->proof = proof_at(&l->proof, span_str(l->identity.client_address));
+	}
 	l->secret = proof_of_password(server, request->login, credentials);
 	l->kind = proof_kind_of(credentials);
 	l->expires_ms = expiry_of(p, l);

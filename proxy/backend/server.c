@@ -20,8 +20,9 @@ static char *identity_of(const struct config_backend *c)
 	struct buf identity;
 	buf_init(&identity, IDENTITY_MAX);
 	const char *oldest = c->min_version != NULL ? c->min_version : "";
-	bool fits = buf_addf(&identity, "%s|%d|%s|%u|%d|%s|%d|%s|%s", c->name, (int)a->kind, place,
-		a->port, (int)c->tls, c->ca, c->verify, c->server_name, oldest);
+	bool fits = buf_addf(&identity, "%s|%d|%s|%u|%d|%s|%d|%s|%s|%u", c->name, (int)a->kind,
+		place, a->port, (int)c->tls, c->ca, c->verify, c->server_name, oldest,
+		c->send_proxy);
 	/* A cut identity could stand for two servers. */
 	if (!fits) {
 		abort();

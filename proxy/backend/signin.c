@@ -60,11 +60,15 @@ static void on_dialed(void *owner, int fd, enum fail why, const char *detail)
 		backend_signin_broken(b, why, detail);
 		return;
 	}
+	struct buf preface;
+	backend_write_preface(b, &preface);
 	struct stream_options options = {
+		.preface = buf_peek(&preface),
 		.tls = b->config->tls == TLS_IMPLICIT ? b->tls : NULL,
 		.server_name = b->config->server_name,
 	};
 	b->stream = stream_create(b->pool->loop, fd, &options, &backend_stream_events, b);
+	buf_finish(&preface);
 	if (b->stream == NULL) {
 		backend_signin_broken(b, FAIL_CONNECT, "out of descriptors");
 		return;

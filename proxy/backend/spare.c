@@ -67,7 +67,9 @@ static bool is_opening(const struct pool_server *s)
 static size_t wanted_at(const struct pool_server *s)
 {
 	const struct pool *p = s->pool;
-	bool is_off = s->config == NULL || p->is_draining || !p->settings.enabled;
+	/* With a PROXY header a connection is somebody's from its first byte. */
+	bool is_off = s->config == NULL || s->config->send_proxy > 0 || p->is_draining ||
+		      !p->settings.enabled;
 	return is_off ? 0 : p->max_spares;
 }
 

@@ -97,6 +97,7 @@ static void destroy(struct config *c)
 	free(c->group);
 	free(c->admin_socket);
 	free(c->admin_http);
+	config_errors_finish(&c->notes);
 	free(c->file);
 	free(c);
 }

@@ -15,6 +15,14 @@ void command_print_errors(const struct config_errors *errors)
 	}
 }
 
+/* Of a configuration that is good. */
+static void print_notes(const struct config_errors *notes)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		fprintf(stderr, "note: %s\n", notes->lines[i]);
+	}
+}
+
 int command_check(const char *config_file)
 {
 	struct config_errors errors = {0};
@@ -23,6 +31,7 @@ int command_check(const char *config_file)
 	command_print_errors(&errors);
 	int status = g != NULL ? 0 : 2;
 	if (g != NULL) {
+		print_notes(&g->config->notes);
 		puts("ok");
 	}
 	generation_unref(&g);

@@ -125,12 +125,22 @@ unsigned session_proxy_ttl(const struct session *s)
 	return id->proxy_ttl - 1;
 }
 
+static const char *text_of(const char *text, const char *otherwise)
+{
+	return text != NULL ? text : otherwise;
+}
+
 struct signin_identity session_identity(const struct session *s)
 {
 	const struct session_origin *o = s->origin;
 	/* One name for all proxies on the way: the first one's. */
 	bool has_name =
 		o != NULL && o->session_id != NULL && strlen(o->session_id) < CLIENT_ID_TEXT_MAX;
+	const struct stream *client = client_stream(s->client);
+	bool is_tls = stream_is_tls(client);
+	/* A balancer that ends TLS tells what the client spoke with it. */
+	const char *front_tls = o == NULL || !o->is_tls ? NULL : text_of(o->tls_version, "TLS");
+	const char *front_name = o != NULL ? o->authority : NULL;
 	return (struct signin_identity){
 		.session_id = has_name ? o->session_id : s->id,
 		.client_address = s->peer.address,
@@ -138,6 +148,8 @@ struct signin_identity session_identity(const struct session *s)
 		.proxy_address = s->local.address,
 		.proxy_port = s->local.port,
 		.proxy_ttl = session_proxy_ttl(s),
+		.client_tls = is_tls ? stream_tls_version(client) : front_tls,
+		.client_server_name = is_tls ? stream_tls_server_name(client) : front_name,
 		.pairs = s->id_pairs,
 	};
 }
