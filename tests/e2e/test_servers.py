@@ -1,6 +1,8 @@
 """What real servers do, as the rules of the pool and of the relay know it. No proxy here: when one of
 these fails, a server does otherwise than it did, and the rule has to be thought over."""
 
+import base64
+
 import pytest
 
 from lib.imap import Closed
@@ -208,6 +210,16 @@ def test_a_name_is_cut_at_nul(server):
         client.send(b"x LOGIN {%d+}\r\n%s\0x {%d+}\r\n%s\r\n" % (
             len(USER) + 2, USER.encode(), len(secret), secret))
         assert client.until("x").status == by(server, "OK", "BAD", "NO")
+
+
+def test_commands_behind_authenticate_in_one_packet(server):
+    """Courier loses them, Cyrus reads the packet's beginning once more: nothing is sent behind it."""
+    secret = base64.b64encode(f"\0{USER}\0{server.users[USER]}".encode()).decode()
+    with server.client() as client:
+        client.send(f"x AUTHENTICATE PLAIN {secret}\r\ny NOOP\r\nw NOOP\r\n")
+        client.until("x").ok()
+        client.send("z NOOP\r\n")
+        assert client.response().startswith(by(server, b"y OK", b"x BAD", b"z OK"))
 
 
 def test_cyrus_lists_logindisabled_behind_the_sign_in(server):
