@@ -41,6 +41,8 @@ struct net_loop {
 	struct list deferred; /* private: tasks of net_loop_defer */
 	struct list closing;  /* private: tasks of net_loop_at_end */
 	struct list heavy;    /* private: tasks of net_loop_heavy */
+	struct list jobs;     /* private: of net/job, waiting for their turn */
+	bool is_job_running;  /* private: one of them has it */
 	size_t held;          /* private: objects that keep the loop running */
 	uint64_t timer_due;   /* private: when the timer fires, WHEEL_NEVER: it is stopped */
 	uv_prepare_t prepare; /* private: ends a turn before the loop waits */

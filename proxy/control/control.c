@@ -23,6 +23,7 @@
 #include "control/privileges.h"
 #include "control/reload.h"
 #include "control/signals.h"
+#include "net/job.h"
 
 /* Ended sessions still send BYE and close_notify, to peers that may not read. More is not waited for. */
 #define STOP_GRACE_MS 5000
@@ -274,6 +275,7 @@ static bool start_workers(struct control *c, struct reload *first)
 	struct running *now = &c->now;
 	now->worker_count = first->generation->config->workers;
 	now->workers = xcalloc(now->worker_count, sizeof(struct worker *));
+	net_job_prepare(now->worker_count);
 	if (!make_workers(c)) {
 		return false;
 	}
