@@ -7,7 +7,7 @@ RUN make -j"$(nproc)" && make install DESTDIR=/out PREFIX=/usr
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-	&& apt-get install -y --no-install-recommends libuv1 libssl3 libconfig9 libpcre2-8-0 libjansson4 ca-certificates \
+	&& apt-get install -y --no-install-recommends libuv1 libssl3 libconfig9 libpcre2-8-0 libjansson4 libgssapi-krb5-2 ca-certificates \
 	&& rm -rf /var/lib/apt/lists/* \
 	&& useradd --system --user-group --no-create-home --shell /usr/sbin/nologin imapmux
 COPY --from=build /out/usr/sbin/imapmux /usr/sbin/imapmux

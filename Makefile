@@ -1,6 +1,7 @@
 # imapmux: build, test, install. Everything that is made goes to build/.
 #
 #   make              build/imapmux, the release build
+#   make GSSAPI=0     the same without Kerberos
 #   make test         everything CI runs; installs what is missing
 #   make unit         unit tests under ASan and UBSan; UNIT=imap/quote runs one
 #   make e2e          end-to-end tests; BINARY=build/asan/imapmux, PYTEST="-k name -x"
@@ -24,9 +25,11 @@ MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 FUZZ_SECONDS ?= 10
+# Kerberos (GSSAPI): 0 builds without it. Not noticed by what is built already: make clean.
+GSSAPI ?= 1
 
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-dev libpcre2-dev libjansson-dev uthash-dev \
-	libcrypt-dev
+	libcrypt-dev $(if $(filter 1,$(GSSAPI)),libkrb5-dev)
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
 	python3 python3-pytest python3-pyflakes dovecot-imapd isync fail2ban haproxy
@@ -41,13 +44,14 @@ TEST_SRCS := $(wildcard tests/unit/*/*_test.c tests/learn/*_test.c)
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 
 # Asked only when a recipe first needs it: pkg-config itself may be among what is missing.
-LIBRARIES := libuv openssl libconfig libpcre2-8 jansson
+LIBRARIES := libuv openssl libconfig libpcre2-8 jansson $(if $(filter 1,$(GSSAPI)),krb5-gssapi)
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(LIBRARIES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBRARIES)) -lcrypt)$(PKG_LIBS)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wimplicit-fallthrough -Wformat=2 \
 	-Wstrict-prototypes -Wundef -Wpointer-arith -Wvla
-BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -Iinclude -g -pthread $(WARNINGS)
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -Iinclude -g -pthread $(WARNINGS) \
+	$(if $(filter 1,$(GSSAPI)),-DIMAPMUX_GSSAPI)
 SANITIZE := -fno-omit-frame-pointer -fno-sanitize-recover=all
 
 all: build/imapmux

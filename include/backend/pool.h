@@ -91,8 +91,7 @@ struct pool_request {
 	struct tls_context *tls; /* NULL: plain */
 	const struct config_limits *limits;
 	struct span login;
-	struct span signer; /* the master user who signs in for login; empty: login himself. His
-	                       connections are kept apart from those that login opens */
+	struct span signer; /* the master user who signs in for login, kept apart; or empty */
 	bool is_secure;     /* the client's own connection is TLS or local */
 	bool is_proved; /* the session was accepted before: only the connection is new, and what is
 	                        parked under its proof may be lent beyond credential_ttl */

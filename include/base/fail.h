@@ -38,6 +38,7 @@ enum fail_side { FAIL_SIDE_NONE, FAIL_SIDE_CLIENT, FAIL_SIDE_SERVER, FAIL_SIDE_P
 	X(FAIL_LOGIN_REWRITTEN, "login-rewritten", CLIENT,                                         \
 		"[AUTHENTICATIONFAILED] Authentication failed.")                                   \
 	X(FAIL_CANCELLED, "auth-cancelled", CLIENT, NULL)                                          \
+	X(FAIL_NO_MASTER, "no-master-user", PROXY, "[UNAVAILABLE] Server is not available")        \
 	X(FAIL_SERVER_REFUSED, "server-refused", SERVER,                                           \
 		"[UNAVAILABLE] Server refused the sign-in")                                        \
 	X(FAIL_RESOLVE, "server-resolve", SERVER, "[UNAVAILABLE] Server is not available")         \

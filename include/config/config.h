@@ -36,6 +36,7 @@ struct config_listener {
 	struct config_names trusted_names; /* as written */
 	struct network *trusted;           /* who may say for whom he speaks: PROXY header, ID */
 	size_t trusted_count;
+	struct config_names mechanisms; /* SASL names in any case; none: the default */
 };
 
 struct config_certificate {
@@ -44,14 +45,36 @@ struct config_certificate {
 	char *certificate, *key;
 };
 
+/* Which clients are asked for a certificate. */
+enum client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRE };
+
+/* The field of it that names the user: subject common name, or subject alternative names. */
+enum client_user { CLIENT_USER_CN, CLIENT_USER_EMAIL, CLIENT_USER_DNS };
+
 struct config_tls {
 	struct config_place place;
 	struct config_certificate *certificates; /* [0] is the default pair when there is any */
 	size_t certificate_count;
 	char *min_version; /* "1.2" or "1.3" */
 	char *ciphers, *ciphersuites;
+	char *client_ca;
+	enum client_auth client_auth;
+	enum client_user client_user;
 	char *ticket_key_file;
 };
+
+/* What a Kerberos principal alice@EXAMPLE.ORG is called as a user: "alice", "alice@example.org". */
+enum gssapi_user { GSSAPI_USER_NAME, GSSAPI_USER_ADDRESS };
+
+struct config_auth {
+	struct config_place password_file_place, gssapi_keytab_place;
+	char *password_file;
+	char *gssapi_keytab, *gssapi_service, *gssapi_hostname;
+	enum gssapi_user gssapi_user;
+};
+
+/* How a master user says for whom he signs in: by PLAIN's authorization identity, or "user*master". */
+enum master_form { MASTER_AUTHZID, MASTER_SEPARATOR };
 
 struct config_backend {
 	struct config_place place;
@@ -68,6 +91,10 @@ struct config_backend {
 	unsigned send_proxy;         /* version of the PROXY header that it wants; 0: none */
 	unsigned max_connections;    /* of all workers; 0: no limit */
 	bool unauthenticate;         /* one user's connection may be another's next */
+	char *master_user;           /* "": none */
+	char *master_password_file;
+	enum master_form master_form;
+	char *master_separator;
 };
 
 struct config_group {
@@ -119,6 +146,7 @@ struct config {
 	struct config_listener *listeners;
 	size_t listener_count;
 	struct config_tls tls;
+	struct config_auth auth;
 	struct config_backend *backends;
 	size_t backend_count;
 	struct config_group *groups;

@@ -120,6 +120,10 @@ const char *stream_tls_cipher(const struct stream *s);
 const char *stream_tls_server_name(const struct stream *s);
 /* A ticket saved the full handshake. */
 bool stream_tls_is_resumed(const struct stream *s);
+/* The user names in the client's certificate (net/tls.h: tls_client_names); 0 for a plain stream. */
+#define STREAM_CLIENT_NAMES_MAX 16
+size_t stream_client_names(
+	const struct stream *s, enum client_user field, char *names[STREAM_CLIENT_NAMES_MAX]);
 
 /* Addresses as text; the peer's is unknown once he has reset the connection, so ask early. */
 struct stream_name stream_peer_name(const struct stream *s);

@@ -72,4 +72,10 @@ const char *tls_cipher(const struct tls *t);
 const char *tls_server_name(const struct tls *t);
 bool tls_is_resumed(const struct tls *t);
 
+/*
+ * Server role: the names in one field of the certificate that the client has proved to own, at most `most`
+ * of them, each for free(). 0: he showed none, it has expired since, or there is no such name in it.
+ */
+size_t tls_client_names(const struct tls *t, enum client_user field, char **names, size_t most);
+
 #endif

@@ -7,6 +7,7 @@
 #ifndef IMAPMUX_SESSION_GENERATION_H
 #define IMAPMUX_SESSION_GENERATION_H
 
+#include "auth/store.h"
 #include "base/hash.h"
 #include "config/config.h"
 #include "net/tls_context.h"
@@ -17,6 +18,7 @@ struct generation {
 	unsigned number; /* 1 for the first, counted up by each reload */
 	struct config *config;
 	struct route_table *routes;
+	struct auth_store *auth;          /* for sign-ins that end here */
 	struct tls_context *server_tls;   /* NULL: no certificate configured */
 	struct tls_context **backend_tls; /* by backend index; NULL where tls = "none" */
 };

@@ -24,9 +24,7 @@ static bool is_given(const char *text)
 	return text[0] != '\0';
 }
 
-/* A file that is opened later must be there now. True: it is, or none is named. */
-static bool check_readable(
-	struct raw *r, struct config_place place, const char *key, const char *file)
+bool raw_check_readable(struct raw *r, struct config_place place, const char *key, const char *file)
 {
 	struct stat st;
 	size_t errors_before = r->errors->count;
@@ -83,9 +81,9 @@ static void check_named(struct raw *r, size_t i)
 		config_errors_add(r->errors, raw_place_of(r, "tls.names", index, "name"),
 			"tls.names.name", "\"%s\" is neither a host name nor *.domain", c->name);
 	}
-	(void)check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
+	(void)raw_check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
 		"tls.names.certificate", c->certificate);
-	(void)check_readable(
+	(void)raw_check_readable(
 		r, raw_place_of(r, "tls.names", index, "key"), "tls.names.key", c->key);
 }
 
@@ -103,8 +101,8 @@ static void check_pair(struct raw *r)
 		config_errors_add(r->errors, tls->place, "tls.certificate",
 			"missing: clients that ask for none of tls.names get this one");
 	}
-	(void)check_readable(r, certificate, "tls.certificate", r->pair.certificate);
-	(void)check_readable(r, key, "tls.key", r->pair.key);
+	(void)raw_check_readable(r, certificate, "tls.certificate", r->pair.certificate);
+	(void)raw_check_readable(r, key, "tls.key", r->pair.key);
 }
 
 /* Keys that are missing were complained about when they were read. */
@@ -134,8 +132,8 @@ static void check_tls(struct raw *r)
 	if (r->errors->count > errors_before || !is_complete(tls)) {
 		config_drop_certificates(tls); /* see config_load_to_check */
 	}
-	if (!check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"), "tls.ticket_key_file",
-		    tls->ticket_key_file)) {
+	if (!raw_check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"),
+		    "tls.ticket_key_file", tls->ticket_key_file)) {
 		tls->ticket_key_file[0] = '\0';
 	}
 }
@@ -217,7 +215,7 @@ static void check_authorities(struct raw *r)
 {
 	for (size_t i = 0; i < r->config->backend_count; i++) {
 		struct config_backend *b = &r->config->backends[i];
-		if (!check_readable(
+		if (!raw_check_readable(
 			    r, raw_place_of(r, "backends", (int)i, "ca"), "backends.ca", b->ca)) {
 			b->tls = TLS_NONE; /* see config_load_to_check */
 		}
@@ -314,6 +312,7 @@ void raw_check(struct raw *r)
 	check_tls(r);
 	check_listeners(r);
 	check_authorities(r);
+	raw_check_auth(r);
 	check_rights(r);
 	check_admin(r);
 	note_send_proxy(r);

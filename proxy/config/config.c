@@ -28,6 +28,7 @@ static void free_listeners(struct config *c)
 		free_names(
 			c->listeners[i].trusted_names.items, c->listeners[i].trusted_names.count);
 		free(c->listeners[i].trusted);
+		free_names(c->listeners[i].mechanisms.items, c->listeners[i].mechanisms.count);
 	}
 	free(c->listeners);
 }
@@ -51,7 +52,16 @@ static void free_tls(struct config_tls *tls)
 	free(tls->min_version);
 	free(tls->ciphers);
 	free(tls->ciphersuites);
+	free(tls->client_ca);
 	free(tls->ticket_key_file);
+}
+
+static void free_auth(struct config_auth *auth)
+{
+	free(auth->password_file);
+	free(auth->gssapi_keytab);
+	free(auth->gssapi_service);
+	free(auth->gssapi_hostname);
 }
 
 static void free_backends(struct config *c)
@@ -65,6 +75,9 @@ static void free_backends(struct config *c)
 		free(b->server_name);
 		free_names(b->forward.items, b->forward.count);
 		free(b->min_version);
+		free(b->master_user);
+		free(b->master_password_file);
+		free(b->master_separator);
 	}
 	free(c->backends);
 }
@@ -89,6 +102,7 @@ static void destroy(struct config *c)
 	assert(atomic_load_explicit(&c->refs, memory_order_relaxed) == 0);
 	free_listeners(c);
 	free_tls(&c->tls);
+	free_auth(&c->auth);
 	free_backends(c);
 	free_routes(c);
 	free_names(c->hide, c->hide_count);

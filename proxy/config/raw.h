@@ -53,6 +53,13 @@ void raw_resolve(struct raw *r);
 /* check.c: the rest of what one key alone cannot tell: files, users, what may be in clear. */
 void raw_check(struct raw *r);
 
+/* A file that is opened later must be there now. True: it is, or none is named. */
+bool raw_check_readable(
+	struct raw *r, struct config_place place, const char *key, const char *file);
+
+/* check_auth.c: sign-ins that end at the proxy. */
+void raw_check_auth(struct raw *r);
+
 /* config.c: the certificates go, and their number is 0. */
 void config_drop_certificates(struct config_tls *tls);
 

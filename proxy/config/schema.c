@@ -60,10 +60,19 @@
 #define TLS_MODES   "none|starttls|implicit"
 #define LOG_LEVELS  "error|warn|info|debug"
 #define LOG_FORMATS "logfmt|json"
+/* The same with client_auth, client_user, gssapi_user, master_form. */
+#define CLIENT_AUTHS "none|optional|require"
+#define CLIENT_USERS "cn|email|dns"
+#define GSSAPI_USERS "name|address"
+#define MASTER_FORMS "authzid|separator"
 
 static_assert(TLS_NONE == 0 && TLS_STARTTLS == 1 && TLS_IMPLICIT == 2, "TLS_MODES");
 static_assert(LOG_ERROR == 0 && LOG_DEBUG == 3, "LOG_LEVELS");
 static_assert(LOG_LOGFMT == 0 && LOG_JSON == 1, "LOG_FORMATS");
+static_assert(CLIENT_AUTH_NONE == 0 && CLIENT_AUTH_REQUIRE == 2, "CLIENT_AUTHS");
+static_assert(CLIENT_USER_CN == 0 && CLIENT_USER_DNS == 2, "CLIENT_USERS");
+static_assert(GSSAPI_USER_NAME == 0 && GSSAPI_USER_ADDRESS == 1, "GSSAPI_USERS");
+static_assert(MASTER_AUTHZID == 0 && MASTER_SEPARATOR == 1, "MASTER_FORMS");
 
 /* A row begins with its path on the line of its form: tests/lint/settings.sh reads that. */
 /* clang-format off */
@@ -96,6 +105,9 @@ static const struct schema_key keys[] = {
 	TEXT("listeners.trusted", NAMES, "",
 		"networks that may say for whom they speak (PROXY header, ID)",
 		ELEMENT(config_listener, trusted_names)),
+	TEXT("listeners.mechanisms", NAMES, "",
+		"ways to sign in (SASL); none: PLAIN LOGIN XOAUTH2 OAUTHBEARER",
+		ELEMENT(config_listener, mechanisms)),
 
 	GROUP("tls", "TLS toward clients"),
 	TEXT("tls.certificate", STRING, "",
@@ -118,11 +130,27 @@ static const struct schema_key keys[] = {
 	TEXT("tls.ciphersuites", STRING, "",
 		"cipher suites for TLS 1.3; empty: those of OpenSSL", CONFIG(tls.ciphersuites)),
 	TEXT("tls.client_ca", STRING, "",
-		"PEM file: authorities of client certificates", LATER),
-	ONE_OF("tls.client_auth", WORD, "none", "none|optional|require",
-		"ask clients for a certificate", LATER),
+		"PEM file: authorities of client certificates", CONFIG(tls.client_ca)),
+	ONE_OF("tls.client_auth", CHOICE, "none", CLIENT_AUTHS,
+		"ask clients for a certificate", CONFIG(tls.client_auth)),
+	ONE_OF("tls.client_user", CHOICE, "cn", CLIENT_USERS,
+		"field of the certificate that names the user, for EXTERNAL",
+		CONFIG(tls.client_user)),
 	TEXT("tls.ticket_key_file", STRING, "",
 		"keys of session tickets, shared by several proxies", CONFIG(tls.ticket_key_file)),
+
+	GROUP("auth", "sign-ins that the proxy itself judges"),
+	TEXT("auth.password_file", STRING, "",
+		"users and passwords", CONFIG(auth.password_file)),
+	TEXT("auth.gssapi_keytab", STRING, "",
+		"keys of the service, for GSSAPI", CONFIG(auth.gssapi_keytab)),
+	TEXT("auth.gssapi_service", STRING, "imap",
+		"name of the service", CONFIG(auth.gssapi_service)),
+	TEXT("auth.gssapi_hostname", STRING, "",
+		"host of the service; empty: any that the keytab has", CONFIG(auth.gssapi_hostname)),
+	ONE_OF("auth.gssapi_user", CHOICE, "name", GSSAPI_USERS,
+		"what alice@EXAMPLE.ORG is called: alice, or alice@example.org",
+		CONFIG(auth.gssapi_user)),
 
 	LIST("backends", sizeof(struct config_backend),
 		"the IMAP servers", CONFIG(backends), COUNTED(config, backend_count)),
@@ -159,9 +187,14 @@ static const struct schema_key keys[] = {
 		"version of the PROXY header to send; 0: none",
 		ELEMENT(config_backend, send_proxy)),
 	TEXT("backends.master_user", STRING, "",
-		"user who may sign in for others", LATER),
+		"user who may sign in for others", ELEMENT(config_backend, master_user)),
 	TEXT("backends.master_password_file", STRING, "",
-		"file with his password", LATER),
+		"file with his password", ELEMENT(config_backend, master_password_file)),
+	ONE_OF("backends.master_form", CHOICE, "authzid", MASTER_FORMS,
+		"how he says for whom: authorization identity of PLAIN, or user*master",
+		ELEMENT(config_backend, master_form)),
+	TEXT("backends.master_separator", STRING, "*",
+		"what stands between the two names", ELEMENT(config_backend, master_separator)),
 
 	LIST("groups", sizeof(struct raw_group),
 		"servers that share users", RAW(groups), COUNTED(raw, group_count)),

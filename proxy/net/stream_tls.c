@@ -260,3 +260,9 @@ bool stream_tls_is_resumed(const struct stream *s)
 {
 	return s->tls != NULL && tls_is_resumed(s->tls);
 }
+
+size_t stream_client_names(
+	const struct stream *s, enum client_user field, char *names[STREAM_CLIENT_NAMES_MAX])
+{
+	return s->tls != NULL ? tls_client_names(s->tls, field, names, STREAM_CLIENT_NAMES_MAX) : 0;
+}

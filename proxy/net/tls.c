@@ -336,3 +336,8 @@ bool tls_is_resumed(const struct tls *t)
 {
 	return SSL_session_reused(t->ssl) == 1;
 }
+
+size_t tls_client_names(const struct tls *t, enum client_user field, char **names, size_t most)
+{
+	return t->is_server ? tls_names_of(t->ssl, field, names, most) : 0;
+}

@@ -40,6 +40,16 @@ const char *tls_context_reason(void);
 void tls_context_resume(struct tls_context *t, SSL *ssl, const char *name);
 
 /*
+ * Certificates of clients (tls_clients.c): makes the context ask for them as configured. False with a line
+ * in errors.
+ */
+bool tls_context_ask_clients(
+	SSL_CTX *ssl, const struct config_tls *tls, struct config_errors *errors);
+
+/* As tls_client_names. */
+size_t tls_names_of(SSL *ssl, enum client_user field, char **names, size_t most);
+
+/*
  * Session ticket keys (tls_tickets.c). Without a file: random ones that live as long as the process,
  * change by age and are shared by all contexts, so that tickets survive a reload. With a file: those in
  * it. NULL with a line in errors.

@@ -128,9 +128,7 @@ static bool apply_settings(SSL_CTX *ssl, const struct config_tls *tls, struct co
 static SSL_CTX *create_ssl(
 	struct tls_context *t, const struct config_certificate *pair, struct config_errors *errors)
 {
-	static const uint8_t id_context[] = "imapmux";
 	SSL_CTX *ssl = tls_context_new_ssl(TLS_server_method());
-	SSL_CTX_set_session_id_context(ssl, id_context, sizeof id_context - 1);
 	SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ssl, on_servername);
 	SSL_CTX_set_tlsext_servername_arg(ssl, t);
@@ -167,7 +165,8 @@ static bool create_pairs(
 			continue;
 		}
 		/* Settings are the same for all: one complaint is enough. */
-		ok = ok && apply_settings(ssl, tls, errors);
+		ok = ok && apply_settings(ssl, tls, errors) &&
+		     tls_context_ask_clients(ssl, tls, errors);
 		t->names[t->name_count++] =
 			(struct tls_name){.name = lower_copy(pair->name), .ssl = ssl};
 	}

@@ -9,7 +9,7 @@
  * that cannot be reached or refuses for other reasons is told at once; in all cases the client may try
  * again on the same connection.
  */
-#include "session_priv.h"
+#include "judge_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -44,6 +44,8 @@ void session_forget_user(struct session *s)
 	free(s->refusal);
 	s->refusal = NULL;
 	credentials_drop(&s->credentials);
+	session_judge_end(s);
+	s->is_verified = false;
 	if (s->has_route) {
 		route_finish(&s->route);
 		s->has_route = false;
@@ -85,11 +87,12 @@ static uint64_t count_failure(const struct session *s)
 	return guard_failed(s->host->guard, &failure, net_loop_now(s->host->loop));
 }
 
-void session_refuse_credential(struct session *s, enum fail why, struct span text)
+void session_refuse_credential(
+	struct session *s, enum fail why, const char *detail, struct span text)
 {
 	uint64_t waited = net_loop_now(s->host->loop) - s->asked_ms;
 	uint64_t delay = count_failure(s);
-	note_refusal(s, why, "", delay);
+	note_refusal(s, why, detail, delay);
 	if (waited >= delay || s->host->is_draining) {
 		session_refuse(s, text);
 		return;
@@ -150,7 +153,8 @@ void session_on_movable(void *owner)
 static struct span signer_of(const struct session *s)
 {
 	const struct credentials *c = &s->credentials;
-	return c->authzid.len > 0 ? secret_span(&c->user) : (struct span){0};
+	bool is_other = s->is_verified || c->authzid.len > 0;
+	return is_other ? secret_span(&c->user) : (struct span){0};
 }
 
 struct pool_request session_request(const struct session *s, struct span enabled)
@@ -163,7 +167,7 @@ struct pool_request session_request(const struct session *s, struct span enabled
 		.login = span_str(s->route.login),
 		.signer = signer_of(s),
 		.is_secure = stream_is_tls(client_stream(s->client)),
-		.is_proved = s->tracker != NULL,
+		.is_proved = s->tracker != NULL || s->is_verified,
 		.enabled = enabled,
 		.credentials = &s->credentials,
 		.identity = session_identity(s),
@@ -211,7 +215,7 @@ static void ask_pool(struct session *s)
 /* The name cannot be replaced by the login. */
 static bool is_name_fixed(const struct session *s)
 {
-	return (MECHANISM_BIT(s->mechanism) & MECHANISMS_SCRAM) != 0;
+	return !s->is_verified && (MECHANISM_BIT(s->mechanism) & MECHANISMS_SCRAM) != 0;
 }
 
 /* Whose mail it is: rules look at him, his sessions are counted, his thread is the home. */
@@ -239,7 +243,7 @@ void session_admit(struct session *s)
 	s->has_route = route_find(s->generation->routes, user, &s->route);
 	if (!s->has_route) {
 		session_refuse_credential(
-			s, FAIL_NO_ROUTE, span_str(fail_client_text(FAIL_NO_ROUTE)));
+			s, FAIL_NO_ROUTE, "", span_str(fail_client_text(FAIL_NO_ROUTE)));
 		return;
 	}
 	if (session_proxy_ttl(s) == 0) {
@@ -248,10 +252,14 @@ void session_admit(struct session *s)
 	}
 	s->id_pairs = session_id_pairs(s);
 	credentials_move(&s->credentials, credentials);
+	if (s->credentials.is_verified && !session_use_master(s)) {
+		refuse_with(s, FAIL_NO_MASTER, "");
+		return;
+	}
 	if (is_name_fixed(s) && !span_is(user, s->route.login)) {
 		/* SCRAM proves the name, too: with another one no proof could be right. */
 		enum fail why = FAIL_LOGIN_REWRITTEN;
-		session_refuse_credential(s, why, span_str(fail_client_text(why)));
+		session_refuse_credential(s, why, "", span_str(fail_client_text(why)));
 		return;
 	}
 	if (s->credentials.authzid.len > 0) {
@@ -271,8 +279,11 @@ static void on_refused(void *owner, struct span text, bool is_wrong_credential)
 {
 	struct session *s = owner;
 	/* The text lives in the loan's dialogue, which ends after this call. */
-	if (is_wrong_credential) {
-		session_refuse_credential(s, FAIL_AUTH, text);
+	if (s->is_verified && is_wrong_credential) {
+		/* Not his: the client has proved who he is. */
+		refuse_with(s, FAIL_SERVER_REFUSED, "the master user, or this user of his");
+	} else if (is_wrong_credential) {
+		session_refuse_credential(s, FAIL_AUTH, "", text);
 	} else {
 		note_refusal(s, FAIL_SERVER_REFUSED, "", 0);
 		session_refuse(s, text);
@@ -300,8 +311,11 @@ static void on_challenge(void *owner, struct span line)
 void session_on_response(void *owner, struct span line)
 {
 	struct session *s = owner;
-	/* Without a loan the server has refused already, and that is told when its time has come. */
-	if (s->loan != NULL) {
+	if (s->auth != NULL) {
+		session_judge_response(s, line);
+	} else if (s->loan != NULL) {
+		/* Without a loan the server has refused already, and that is told when its time has
+		 * come. */
 		loan_respond(s->loan, line);
 	}
 }
@@ -310,6 +324,10 @@ void session_on_cancelled(void *owner)
 {
 	struct session *s = owner;
 	net_loop_disarm(s->host->loop, &s->timer);
+	if (s->auth != NULL) {
+		session_judge_end(s);
+		return;
+	}
 	if (s->refusal == NULL) {
 		note_refusal(s, FAIL_CANCELLED, "", 0);
 	}

@@ -55,6 +55,8 @@ struct generation *generation_create(
 	is_good = session_forward_check(config, errors) && is_good;
 	is_good = make_server_tls(g, errors) && is_good;
 	is_good = make_backend_tls(g, errors) && is_good;
+	g->auth = auth_store_create(config, errors);
+	is_good = g->auth != NULL && is_good;
 	if (!is_good || errors->count > errors_before) {
 		assert(errors->count > errors_before);
 		generation_unref(&g);
@@ -88,6 +90,7 @@ void generation_unref(struct generation **g)
 	}
 	free(old->backend_tls);
 	tls_context_unref(&old->server_tls);
+	auth_store_unref(&old->auth);
 	route_table_destroy(&old->routes); /* before the configuration, which it points into */
 	config_unref(&old->config);
 	free(old);

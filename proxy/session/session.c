@@ -6,7 +6,7 @@
  * client's on_closed frees the session.
  * Failure ways: everything ends in session_end, once, with a failure code.
  */
-#include "session_priv.h"
+#include "judge_priv.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -66,7 +66,9 @@ static void on_timer(void *owner)
 
 static void on_credentials(void *owner)
 {
-	session_admit(owner);
+	if (!session_judge(owner)) {
+		session_admit(owner);
+	}
 }
 
 /* Not of the generation that the session began under: what was learnt belongs to the newest. */
@@ -74,13 +76,6 @@ static struct span offered(void *owner)
 {
 	const struct session *s = owner;
 	return pool_offered(s->host->pool, s->host->generation->routes);
-}
-
-/* What a listener offers when nothing is configured: what can be pooled, and needs nothing. */
-static unsigned mechanisms(void *owner)
-{
-	(void)owner;
-	return MECHANISMS_PASSWORD | MECHANISMS_TOKEN;
 }
 
 static void on_gone(void *owner, enum fail why, const char *detail)
@@ -105,7 +100,7 @@ static void on_closed(void *owner)
 }
 
 const struct client_events session_client_events = {
-	.mechanisms = mechanisms,
+	.mechanisms = session_mechanisms,
 	.offered = offered,
 	.on_credentials = on_credentials,
 	.on_response = session_on_response,
@@ -257,6 +252,7 @@ void session_end(struct session *s, enum fail why, const char *detail)
 	s->is_ended = true;
 	net_loop_disarm(s->host->loop, &s->timer);
 	net_loop_disarm(s->host->loop, &s->quiet);
+	session_judge_end(s);
 	const char *not_parked = NULL;
 	bool had_server = s->server != NULL;
 	if (s->tracker != NULL) {

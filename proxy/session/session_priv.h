@@ -4,10 +4,12 @@
 #ifndef IMAPMUX_SESSION_SESSION_PRIV_H
 #define IMAPMUX_SESSION_SESSION_PRIV_H
 
+#include "auth/exchange.h"
 #include "backend/pool.h"
 #include "client/client.h"
 #include "client/guard.h"
 #include "imap/tracker.h"
+#include "net/job.h"
 #include "net/proxy_header.h"
 #include "session/session.h"
 
@@ -32,6 +34,8 @@ struct session {
 	struct generation *generation;
 	size_t listener; /* index into the generation's configuration */
 	struct client *client;
+	struct auth *auth;        /* a sign-in that ends here, while nobody works on it */
+	struct net_job *job;      /* somebody works on it, and has it */
 	struct loan *loan;        /* asked for, or attached */
 	struct stream *server;    /* attached: the loan's stream */
 	struct tracker *tracker;  /* linked */
@@ -47,7 +51,8 @@ struct session {
 	struct route route;
 	enum mechanism mechanism;
 	bool has_route;
-	bool is_trusted;      /* the address is no client's: not counted */
+	bool is_verified; /* the proxy has proved the user, and the credentials are a master's */
+	bool is_trusted;  /* the address is no client's: not counted */
 	bool is_user_counted; /* in the guard */
 	bool is_ended;        /* session_end was called; only on_closed is awaited */
 	bool has_server_bye;  /* the server said BYE, and the client has read it */
@@ -100,11 +105,13 @@ static inline struct capability_policy session_policy(const struct session *s)
 
 /*
  * The session keeps its server connection as long as it lives. A token may have expired when the session
- * needs another connection, and what SCRAM sent was good for one exchange only.
+ * needs another connection, and what SCRAM sent was good for one exchange only. Whom the proxy has proved
+ * is signed in by a master user, at any time.
  */
 static inline bool session_must_stay(const struct session *s)
 {
-	return (MECHANISM_BIT(s->mechanism) & (MECHANISMS_TOKEN | MECHANISMS_SCRAM)) != 0;
+	return !s->is_verified &&
+	       (MECHANISM_BIT(s->mechanism) & (MECHANISMS_TOKEN | MECHANISMS_SCRAM)) != 0;
 }
 
 /* session.c: a session for the client on fd. Takes over fd and what the arrival owns. */
@@ -123,7 +130,8 @@ void session_refuse(struct session *s, struct span text); /* now; the client may
  * failure against address and user, logs the line that fail2ban reads, and answers with the text when
  * the delay is over. In WAITING or while the client owes the answer to a challenge, with s->user set.
  */
-void session_refuse_credential(struct session *s, enum fail why, struct span text);
+void session_refuse_credential(
+	struct session *s, enum fail why, const char *detail, struct span text);
 void session_forget_user(struct session *s);
 void session_on_movable(void *owner);
 void session_on_response(void *owner, struct span line);

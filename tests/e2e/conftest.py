@@ -7,7 +7,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from lib import certs, courier, cyrus, dovecot, leak, process  # noqa: E402  (the path must be set first)
+from lib import (  # noqa: E402  (the path must be set first)
+    certs, courier, cyrus, dovecot, leak, master, process)
 from lib.proxy import Proxy  # noqa: E402
 
 
@@ -47,6 +48,22 @@ def mail1(certificate):
 def mail2(certificate):
     """A second Dovecot with the same users, for routing."""
     server = dovecot.Dovecot(*certificate).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def private_folder():
+    """For files of a module that servers and proxies read."""
+    path = process.private_dir("files")
+    yield path
+    process.remove_dir(path)
+
+
+@pytest.fixture(scope="module")
+def master_mail(certificate, private_folder):
+    """A Dovecot that lets a master user sign in for others."""
+    server = master.start_dovecot(certificate, private_folder)
     yield server
     server.remove()
 

@@ -116,6 +116,7 @@ void pki_configure(const struct pki *p, struct pki_config *c, const char *stem)
 		.min_version = oldest,
 		.ciphers = empty,
 		.ciphersuites = empty,
+		.client_ca = empty,
 		.ticket_key_file = empty,
 	};
 	c->files[0] = pki_path(p, "ca.pem");

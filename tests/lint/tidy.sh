@@ -22,7 +22,8 @@ checks+=',-bugprone-not-null-terminated-result'  # memchr on bytes that are no s
 
 # shellcheck disable=SC2046 # a list of words is meant
 said=$(clang-tidy --quiet --warnings-as-errors='*' --checks="$checks" "$source" -- \
-	-std=c11 -D_GNU_SOURCE -Iinclude -Itests $(pkg-config --cflags libuv openssl libconfig libpcre2-8 jansson) 2>&1)
+	-std=c11 -D_GNU_SOURCE -DIMAPMUX_GSSAPI -Iinclude -Itests \
+	$(pkg-config --cflags libuv openssl libconfig libpcre2-8 jansson krb5-gssapi) 2>&1)
 status=$?
 if [ "$status" -eq 0 ]; then
 	mkdir -p "$(dirname "$clean")"

@@ -215,6 +215,18 @@ static void test_files(void **state)
 	assert_non_null(strstr(errors.lines[0], "cannot read: not a regular file"));
 }
 
+static void test_installed_sample(void **state)
+{
+	(void)state;
+	table = passtable_create();
+	struct passfile *f = passfile_create("etc/passwords.sample", table, &errors);
+	log_setup(LOG_ERROR, LOG_LOGFMT);
+	assert_true(passfile_read(f));
+	passfile_destroy(&f);
+	assert_int_equal(passtable_count(table), 6);
+	assert_string_equal(find("carol@example.org", SCHEME_PLAIN), "carol@example.org pencil 15");
+}
+
 static void test_many_users(void **state)
 {
 	(void)state;
@@ -249,6 +261,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_mistakes, finish),
 		cmocka_unit_test_teardown(test_bounds, finish),
 		cmocka_unit_test_teardown(test_files, finish),
+		cmocka_unit_test_teardown(test_installed_sample, finish),
 		cmocka_unit_test_teardown(test_many_users, finish),
 	};
 	return cmocka_run_group_tests(tests, NULL, remove_files);

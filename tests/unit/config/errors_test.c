@@ -125,10 +125,6 @@ static void test_later_work_is_refused(void **state)
 	(void)state;
 	expect("admin = { http = \"127.0.0.1:1\"; };", 3,
 		"admin.http: not supported yet; leave it at its default, 127.0.0.1:9143");
-	expect("tls = { client_auth = \"require\"; };", 3,
-		"tls.client_auth: not supported yet; leave it at its default, none");
-	expect("tls = { client_ca = \"/ca.pem\"; };", 3,
-		"tls.client_ca: not supported yet; leave it at its default, empty");
 }
 
 static void test_later_work_is_taken_when_off(void **state)
@@ -137,7 +133,6 @@ static void test_later_work_is_taken_when_off(void **state)
 	static const char *const texts[] = {
 		"admin = { socket = \"/run/imapmux/admin.sock\"; http = \"127.0.0.1:9143\"; };",
 		"admin = { socket = \"\"; http = \"\"; };",
-		"tls = { client_auth = \"none\"; client_ca = \"\"; };",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		char whole[1000];

@@ -1,0 +1,25 @@
+/*
+ * Sign-ins that end at the proxy (judge.c), for the files of this folder.
+ */
+#ifndef IMAPMUX_SESSION_JUDGE_PRIV_H
+#define IMAPMUX_SESSION_JUDGE_PRIV_H
+
+#include "session_priv.h"
+
+/* What the client may sign in with, as MECHANISM_BIT: what the listener names and what can work. */
+unsigned session_mechanisms(void *owner);
+
+/* Takes the credentials that are complete. False: a server is to judge, nothing was begun. */
+bool session_judge(struct session *s);
+
+/* The client's answer to a challenge; only while s->auth is not NULL. */
+void session_judge_response(struct session *s, struct span line);
+
+/* Ends what is under way; nothing may be. */
+void session_judge_end(struct session *s);
+
+/* Of a verified user with a route: s->credentials become those of the master user. False: his server has
+ * none, or none that could sign in as him. */
+bool session_use_master(struct session *s);
+
+#endif
