@@ -32,7 +32,8 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libconfig-
 	libcrypt-dev $(if $(filter 1,$(GSSAPI)),libkrb5-dev)
 TEST_PACKAGES := $(BUILD_PACKAGES) libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy \
 	cppcheck universal-ctags shellcheck mandoc man-db util-linux openssl curl ca-certificates \
-	python3 python3-pytest python3-pyflakes dovecot-imapd isync fail2ban haproxy
+	python3 python3-pytest python3-pyflakes dovecot-imapd isync fail2ban haproxy \
+	krb5-kdc krb5-admin-server python3-gssapi
 # The peers of the bench; without them it measures what is there.
 BENCH_PACKAGES := $(BUILD_PACKAGES) python3 openssl dovecot-imapd nginx-light libnginx-mod-mail haproxy hitch \
 	perdition imapproxy

@@ -230,9 +230,20 @@ static enum gss_verdict on_token(struct gss_exchange *e, struct span message, st
 	return has_reply ? GSS_MORE : offer(e, out);
 }
 
+/* MIT's gss_release_buffer forgets the byte behind an empty message. */
+static void release_plain(gss_buffer_desc *plain)
+{
+	OM_uint32 ignored;
+	if (plain->length == 0) {
+		free(plain->value);
+		*plain = (gss_buffer_desc)GSS_C_EMPTY_BUFFER;
+	}
+	gss_release_buffer(&ignored, plain);
+}
+
 static enum gss_verdict on_answer(struct gss_exchange *e, struct span message)
 {
-	OM_uint32 minor, ignored;
+	OM_uint32 minor;
 	gss_buffer_desc wrapped = buffer_of(message);
 	gss_buffer_desc plain = GSS_C_EMPTY_BUFFER;
 	OM_uint32 major = gss_unwrap(&minor, e->context, &wrapped, &plain, NULL, NULL);
@@ -246,7 +257,7 @@ static enum gss_verdict on_answer(struct gss_exchange *e, struct span message)
 		is_good = span_find(authzid, '\0') == authzid.n;
 		secret_set(&e->authzid, authzid);
 	}
-	gss_release_buffer(&ignored, &plain);
+	release_plain(&plain);
 	if (!is_good) {
 		return refuse(e, "the client wants a security layer, or its answer is malformed");
 	}
