@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lib import dovecot, process
-from lib.fake import Fake, friendly
+from lib.fake import Fake, friendly, serve, sign_in
 from lib.imap import Client
 from lib.proxy import binary
 
@@ -145,3 +145,32 @@ def test_a_hidden_word_stays_hidden(make_proxy):
         proxy = make_proxy({"fake": server.where()}, capabilities={**OFTEN, "hide": ["UNSELECT"]})
         process.wait_for(lambda: "ENABLE" in greeted(proxy), "the server is known")
         assert "UNSELECT" not in greeted(proxy)
+
+
+def offering(words):
+    def script(peer):
+        sign_in(peer, greeting=b"* OK [CAPABILITY IMAP4rev1 SASL-IR " + words + b"] ready\r\n")
+        serve(peer)
+    return script
+
+
+def mechanisms(proxy):
+    with proxy.client() as client:
+        return {word for word in client.capabilities() if word.startswith("AUTH=")}
+
+
+def test_tokens_only_where_all_servers_take_them(make_proxy):
+    """Passwords the proxy can sign in with everywhere; the rest is what the servers say."""
+    asked = {"mechanisms": ["PLAIN", "XOAUTH2", "OAUTHBEARER", "SCRAM-SHA-256", "SCRAM-SHA-1"]}
+    with Fake(offering(b"AUTH=PLAIN AUTH=XOAUTH2 AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS")) as a, \
+            Fake(offering(b"AUTH=XOAUTH2 AUTH=OAUTHBEARER")) as b:
+        proxy = make_proxy({"a": a.where(), "b": b.where()}, capabilities=OFTEN, **CLUSTER,
+                           listeners={"plain": asked})
+        process.wait_for(lambda: mechanisms(proxy) == {"AUTH=PLAIN", "AUTH=XOAUTH2"}, "both are known")
+        with proxy.client() as client:
+            client.cmd("AUTHENTICATE OAUTHBEARER bixhPXUxLAFhdXRoPUJlYXJlciB0AQE=").no("CANNOT")
+            client.login("u1", "x").ok()
+        # The other one goes: what the first one takes is left.
+        b.__exit__()
+        process.wait_for(lambda: mechanisms(proxy) == {"AUTH=PLAIN", "AUTH=XOAUTH2", "AUTH=SCRAM-SHA-256"},
+                         "the second is missed")

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "imap/capability.h"
 #include "imap/sasl.h"
 #include "imap/signin.h"
 
@@ -62,6 +63,31 @@ static void start(struct talk *t)
 	credentials_drop(&c);
 }
 
+/* What the server offers, as clients are told before anybody signs in: nothing of it ends the line or the
+ * response code that it stands in, and a server has all in common with itself. */
+static void show(const struct talk *t)
+{
+	static const struct capability_policy policy;
+	struct span list = signin_capabilities(t->signin);
+	struct buf common;
+	struct buf out;
+	buf_init(&common, CAPABILITY_LIST_MAX);
+	buf_init(&out, (size_t)2 * CAPABILITY_LIST_MAX);
+	capability_meet(&common, list, true);
+	size_t n = buf_len(&common);
+	capability_meet(&common, list, false);
+	CHECK(buf_len(&common) == n);
+	struct capability_preauth now = {
+		.mechanisms = capability_mechanisms(list), .offered = buf_peek(&common)};
+	CHECK(capability_write_preauth(&out, &policy, now));
+	struct span text = buf_peek(&out);
+	for (size_t i = 0; i < text.n; i++) {
+		CHECK(text.p[i] >= ' ' && text.p[i] < 0x7f && text.p[i] != ']');
+	}
+	buf_finish(&common);
+	buf_finish(&out);
+}
+
 /* True while the dialogue goes on. */
 static bool act(struct talk *t, enum signin_verdict verdict)
 {
@@ -74,6 +100,7 @@ static bool act(struct talk *t, enum signin_verdict verdict)
 		signin_tls_active(t->signin, &t->out);
 		return true;
 	case SIGNIN_READY:
+		show(t);
 		start(t);
 		return signin_failure(t->signin) == FAIL_NONE;
 	case SIGNIN_CHALLENGE:
