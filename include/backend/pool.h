@@ -62,9 +62,9 @@ enum backend_state {
 #define POOL_SCRUB_MS    5000
 /*
  * A spare is closed at this age: before the server does it, which would cost whoever takes it at that
- * moment a second attempt. Dovecot closes at 3 minutes, others later.
+ * moment a second attempt. Courier closes at one minute without a word, Dovecot at three with a BYE.
  */
-#define POOL_SPARE_AGE_MS 120000
+#define POOL_SPARE_AGE_MS 50000
 /* How long LOGOUT and what is pending may take to leave when a connection is closed. */
 #define POOL_LINGER_MS 2000
 
