@@ -190,7 +190,8 @@ static void admit_to_link(struct session *s, struct span capabilities)
 		return;
 	}
 	if (s->loan != NULL) {
-		loan_return(&s->loan, NULL, why);
+		/* Nothing was said on it: the user's other sessions may need it. */
+		loan_give_back(&s->loan, loan_enabled(s->loan));
 	}
 	refuse_with(s, why, "");
 }

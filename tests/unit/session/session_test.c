@@ -245,6 +245,7 @@ static void test_sessions_of_one_user(void **state)
 {
 	struct session_rig *r = *state;
 	struct caller c[2];
+	struct caller other;
 	char text[128];
 	session_rig_renew(r, "limits = { sessions_per_user = 1; };");
 	caller_connect(&c[0], r, 0, SESSION_RIG_PLAIN);
@@ -254,6 +255,16 @@ static void test_sessions_of_one_user(void **state)
 	snprintf(text, sizeof text, "a LOGIN %s right\r\n", r->users[0]);
 	caller_say(&c[1], text);
 	caller_hear_exactly(&c[1], "a NO [LIMIT] Too many sessions of this user\r\n");
+	/* What is proved is not asked at the server again, and costs no connection. */
+	assert_int_equal(r->fake.count, 1);
+	/* What is not is, and what it opened is kept. */
+	caller_connect(&other, r, 0, SESSION_RIG_TLS);
+	caller_greet(&other);
+	caller_say(&other, text);
+	caller_hear_exactly(&other, "a NO [LIMIT] Too many sessions of this user\r\n");
+	wait_count(r, BACKEND_PARKED, 1);
+	assert_int_equal(r->fake.count, 2);
+	caller_finish(&other);
 	/* Wrong passwords use up nothing, and the place is free when the first has gone. */
 	caller_say(&c[0], "z LOGOUT\r\n");
 	caller_hear_the_end(&c[0]);
