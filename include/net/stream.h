@@ -100,6 +100,12 @@ void stream_resume(struct stream *s);
 size_t stream_unread(const struct stream *s);
 
 /*
+ * True when the peer has closed or reset the connection, also while reading is paused, or bytes wait to be
+ * read before that. Asks the kernel: not for each byte.
+ */
+bool stream_peer_has_left(const struct stream *s);
+
+/*
  * Sends what is pending and TLS close_notify, then FIN, then waits for the peer's (closing while his
  * bytes arrive would reset the connection and destroy what he has not read yet); all that for at most
  * linger_ms. 0, or a dead stream: closes at once. May be called again: a shorter linger wins.

@@ -9,6 +9,7 @@
 #include "stream_priv.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -286,6 +287,13 @@ static int descriptor_of(const struct stream *s)
 {
 	uv_os_fd_t fd = -1;
 	return uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
+}
+
+bool stream_peer_has_left(const struct stream *s)
+{
+	struct pollfd p = {.fd = descriptor_of(s), .events = POLLRDHUP};
+	return s->state != STREAM_CLOSED && poll(&p, 1, 0) == 1 &&
+	       (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 struct stream_name stream_peer_name(const struct stream *s)

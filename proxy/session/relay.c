@@ -222,7 +222,7 @@ void session_link(struct session *s, struct span capabilities)
 	}
 	s->linked_ms = net_loop_now(s->host->loop);
 	s->active_ms = s->linked_ms;
-	net_loop_arm(s->host->loop, &s->timer, c->limits.idle_timeout);
+	session_arm_look(s);
 	counter_add(s->host->counters, COUNTER_SIGNINS_OK, 1);
 	session_log_signin(s);
 	if (s->host->is_draining) {

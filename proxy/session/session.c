@@ -47,6 +47,15 @@ static void free_session(struct session *s)
 	session_host_left(h);
 }
 
+void session_arm_look(struct session *s)
+{
+	/* Bytes only store the time; looking at it once a period is cheaper than a timer a byte. */
+	uint64_t limit = session_config(s)->limits.idle_timeout;
+	uint64_t idle = net_loop_now(s->host->loop) - s->active_ms;
+	uint64_t left = idle < limit ? limit - idle : 0;
+	net_loop_arm(s->host->loop, &s->timer, left < SESSION_LOOK_MS ? left : SESSION_LOOK_MS);
+}
+
 static void on_timer(void *owner)
 {
 	struct session *s = owner;
@@ -56,12 +65,14 @@ static void on_timer(void *owner)
 	}
 	uint64_t limit = session_config(s)->limits.idle_timeout;
 	uint64_t idle = net_loop_now(s->host->loop) - s->active_ms;
-	if (idle < limit) {
-		/* Bytes only store the time; looking at it once a period is cheaper than a timer a byte. */
-		net_loop_arm(s->host->loop, &s->timer, limit - idle);
-		return;
+	if (idle >= limit) {
+		session_end(s, FAIL_IDLE_TIMEOUT, "");
+	} else if (idle >= SESSION_LOOK_MS && stream_peer_has_left(client_stream(s->client))) {
+		/* He is not read while the server has to answer first, which it may never do. */
+		session_end(s, FAIL_CLIENT_LEFT, "");
+	} else {
+		session_arm_look(s);
 	}
-	session_end(s, FAIL_IDLE_TIMEOUT, "");
 }
 
 static void on_credentials(void *owner)

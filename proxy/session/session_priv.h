@@ -14,6 +14,8 @@
 #include "session/session.h"
 
 #define SESSION_ID_LEN 17
+/* So often it is looked whether a session is idle for too long, or its client has gone unseen. */
+#define SESSION_LOOK_MS 60000
 
 /* The address of who has gone before anybody asked for it. */
 #define SESSION_PEER_UNKNOWN "unknown"
@@ -119,6 +121,7 @@ void session_begin(struct session_host *h, int fd, struct session_arrival *arriv
 
 /* The one exit. Parks or closes the server connection, logs, closes the client. */
 void session_end(struct session *s, enum fail why, const char *detail);
+void session_arm_look(struct session *s); /* linked: the timer `timer` */
 extern const struct client_events session_client_events;
 
 /* admission.c: from credentials to linked. */

@@ -35,6 +35,38 @@ static void begin(struct pair *p, bool is_unix)
 	looper_wait(&p->looper, &p->b.opened);
 }
 
+/* Also unread, also behind bytes, also without a word. */
+static void peer_has_left(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		int fds[2];
+		struct looper looper;
+		struct peer p;
+		struct linger now = {.l_onoff = 1, .l_linger = 0};
+		looper_init(&looper);
+		how == 3 ? looper_unix_pair(fds) : looper_tcp_pair(fds);
+		peer_init(&p);
+		peer_start(&p, &looper, fds[0], NULL);
+		looper_wait(&looper, &p.opened);
+		stream_pause(p.stream);
+		assert_false(stream_peer_has_left(p.stream));
+		if (how != 2) {
+			assert_int_equal(write(fds[1], "bytes", 5), 5);
+			assert_false(stream_peer_has_left(p.stream));
+		} else {
+			setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+		}
+		how == 0 ? shutdown(fds[1], SHUT_WR) : close(fds[1]);
+		assert_true(stream_peer_has_left(p.stream));
+		if (how == 0) {
+			close(fds[1]);
+		}
+		peer_finish(&p, &looper);
+		looper_finish(&looper);
+	}
+}
+
 static void end(struct pair *p)
 {
 	peer_finish(&p->a, &p->looper);
@@ -470,6 +502,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo),
+		cmocka_unit_test(peer_has_left),
 		cmocka_unit_test(coalesces),
 		cmocka_unit_test(keeps_order),
 		cmocka_unit_test(slow_reader),

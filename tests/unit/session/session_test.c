@@ -294,6 +294,27 @@ static void test_reset_before_it_was_accepted(void **state)
 
 /* The relay. */
 
+/* The server never asks for the literal; the client gives up, unread. */
+static void test_gone_while_the_server_is_silent(void **state)
+{
+	struct session_rig *r = *state;
+	struct caller c;
+	fake_silence(&r->fake, "APPEND");
+	caller_connect(&c, r, 0, SESSION_RIG_PLAIN);
+	caller_sign_in(&c, r->users[0], "right");
+	caller_say(&c, "b APPEND x {3+}\r\nabc\r\n");
+	session_rig_settle(r);
+	session_rig_jump(r, 61000);
+	assert_int_equal(r->hosts[0].sessions.len, 1);
+	caller_hang_up(&c);
+	session_rig_settle(r);
+	assert_int_equal(r->hosts[0].sessions.len, 1);
+	session_rig_jump(r, 61000);
+	wait_gone(r);
+	assert_int_equal(session_rig_count(r, BACKEND_LENT), 0);
+	caller_finish(&c);
+}
+
 static void test_idle_timeout(void **state)
 {
 	struct session_rig *r = *state;
@@ -621,6 +642,7 @@ int main(void)
 		STORY(test_clients_of_one_address),
 		STORY(test_sessions_of_one_user),
 		STORY(test_reset_before_it_was_accepted),
+		STORY(test_gone_while_the_server_is_silent),
 		STORY(test_idle_timeout),
 		STORY(test_server_says_bye),
 		STORY(test_server_leaves_without_a_word),
