@@ -258,11 +258,8 @@ void backend_close(struct backend *b, enum fail why)
 
 void backend_evict(struct backend *b)
 {
-	assert(b->state == BACKEND_PARKED || b->state == BACKEND_SPARE);
-	count_close(b, FAIL_POOL_WANTED);
-	log_close(b, FAIL_POOL_WANTED);
-	say_goodbye(b);
-	drop_helpers(b);
+	assert(b->state == BACKEND_PARKED || b->state == BACKEND_SPARE || b->scrub != NULL);
+	assert(b->loan == NULL && !b->is_leaving);
 	/* The server counts it until it has read the goodbye, and would refuse the one that comes in its
 	 * place: its end of the stream is waited for. */
 	b->is_leaving = true;
@@ -270,6 +267,14 @@ void backend_evict(struct backend *b)
 	if (b->user != NULL) {
 		b->user->leaving++;
 	}
+	if (b->state == BACKEND_SCRUBBING) {
+		b->is_condemned = true; /* it goes as soon as our command is answered */
+		return;
+	}
+	count_close(b, FAIL_POOL_WANTED);
+	log_close(b, FAIL_POOL_WANTED);
+	say_goodbye(b);
+	drop_helpers(b);
 	backend_move(b, BACKEND_CLOSING);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_LINGER_MS);
 }

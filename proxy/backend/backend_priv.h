@@ -117,7 +117,7 @@ void backend_move(struct backend *b, enum backend_state next);
 void backend_close(struct backend *b, enum fail why);
 void backend_end_errand(struct backend *b);
 void backend_log_whose(const struct backend *b, struct log_line *line); /* server, login */
-void backend_evict(struct backend *b); /* a parked one makes room; counted until it is gone */
+void backend_evict(struct backend *b); /* one of no use now makes room; counted until it is gone */
 void backend_write(struct backend *b, struct buf *out); /* sends and empties */
 extern const struct stream_events backend_stream_events;
 

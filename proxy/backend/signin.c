@@ -120,22 +120,21 @@ static void be_signed_in(struct backend *b)
 }
 
 /*
- * The server allows no more connections of this user: one that is parked makes room, and the sign-in is
- * tried once more. Dovecot says so only to those who know the password.
+ * The server allows no more connections of this user: one that is parked, or soon will be, makes room, and
+ * the sign-in is tried once more. Dovecot says so only to those who know the password.
  */
 static bool may_try_again(const struct backend *b)
 {
 	const struct loan *l = b->loan;
-	return !l->has_retried && !l->is_challenged && l->user->parked.len > 0 &&
+	return !l->has_retried && !l->is_challenged && user_find_unused(l->user) != NULL &&
 	       span_starts_nocase(signin_refusal(b->signin), "[LIMIT]");
 }
 
 static void try_again(struct backend *b)
 {
 	struct loan *l = b->loan;
-	struct list_node *oldest = l->user->parked.first;
 	l->has_retried = true;
-	backend_evict(LIST_OBJECT(oldest, struct backend, user_node));
+	backend_evict(user_find_unused(l->user));
 	b->loan = NULL;
 	loan_again(l);
 	backend_close(b, FAIL_SERVER_REFUSED);

@@ -301,6 +301,20 @@ struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan 
 	return NULL;
 }
 
+struct backend *user_find_unused(const struct pool_user *u)
+{
+	if (u->parked.len > 0) {
+		return LIST_OBJECT(u->parked.first, struct backend, user_node);
+	}
+	for (struct list_node *node = u->busy.first; node != NULL; node = node->next) {
+		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
+		if (b->scrub != NULL && b->loan == NULL && !b->is_leaving) {
+			return b;
+		}
+	}
+	return NULL;
+}
+
 static bool is_meant(const struct pool_user *u, const char *server, const char *login)
 {
 	return (server == NULL || strcmp(u->server->name, server) == 0) &&

@@ -62,6 +62,8 @@ struct backend *user_find_parked(
 bool user_has_other_class(const struct pool_user *u, const struct loan *l);
 /* One that is about to be parked: its barrier has been sent. */
 struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan *l);
+/* The oldest parked one, else one that is about to be parked for nobody in particular; NULL: none. */
+struct backend *user_find_unused(const struct pool_user *u);
 /* Forgets and closes what is parked where all that is named is so (pool_flush). */
 struct pool_flushed users_flush(struct pool *p, const char *server, const char *login);
 const char *user_known(struct pool *p, const struct loan *l); /* as pool_known */

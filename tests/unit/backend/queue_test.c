@@ -616,6 +616,33 @@ static void test_limit_of_the_server(void **state)
 	finish(&b);
 }
 
+/* One that is about to be parked makes room, too. */
+static void test_limit_while_one_is_cleaned(void **state)
+{
+	struct pool_rig *r = *state;
+	struct borrower first;
+	struct borrower second;
+	get_as(&first, r, "alice", "");
+	fake_silence(&r->fake, "NOOP");
+	POOL_CALL(r, assert_null(loan_give_back(&first.loan, loan_enabled(first.loan))));
+	borrower_finish(&first);
+	r->fake.on_line = refuse_some;
+	refusals = 1;
+	ask_as(&second, r, "alice", QRESYNC);
+	while (refusals > 0) {
+		uv_run(&r->looper.loop.uv, UV_RUN_ONCE);
+	}
+	pool_rig_settle(r);
+	assert_int_equal(second.refused + second.ready, 0);
+	assert_int_equal(r->fake.count, 2);
+	fake_reply(&r->fake.connections[0], "OK done");
+	wait_ready(&second);
+	assert_true(r->fake.connections[0].has_left);
+	assert_int_equal(r->fake.count, 3);
+	assert_int_equal(second.refused, 0);
+	finish(&second);
+}
+
 static void wait_refused(struct borrower *b)
 {
 	while (b->refused + b->ready + b->failed == 0) {
@@ -729,6 +756,7 @@ int main(void)
 		STORY(test_parked_at_other_workers),
 		STORY(test_two_workers_in_need),
 		STORY(test_limit_of_the_server),
+		STORY(test_limit_while_one_is_cleaned),
 		STORY(test_limit_of_the_server_again),
 		STORY(test_limit_of_a_slow_server),
 		STORY(test_crowd),
