@@ -186,6 +186,20 @@ STATES = [
     way("sort-modseq", "SELECT INBOX", "SORT (SUBJECT) UTF-8 MODSEQ 1", **USED_IN_DOVECOT),
     way("status-highestmodseq", "STATUS INBOX (HIGHESTMODSEQ)", **USED_IN_DOVECOT),
     way("list-status-highestmodseq", 'LIST "" * RETURN (STATUS (HIGHESTMODSEQ))', **USED_IN_DOVECOT),
+    way("status-highestmodseq-behind-literal", b"x STATUS {5+}\r\nINBOX (HIGHESTMODSEQ)\r\n", **USED_IN_DOVECOT),
+    way("fetch-changedsince-vanished", "SELECT INBOX", "UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)", **USED_IN_DOVECOT),
+    # No server takes a literal where these words stand, so that one cannot hide them.
+    way("select-condstore-in-literal", "SELECT INBOX", b"x SELECT INBOX ({9+}\r\nCONDSTORE)\r\n",
+        pool="closed kept closed", sticks=""),
+    *(way(f"{name}-in-literal", "SELECT INBOX", stream, sticks="") for name, stream in (
+        ("fetch-modseq", b"x FETCH 1 ({6+}\r\nMODSEQ)\r\n"),
+        ("fetch-changedsince", b"x FETCH 1 FLAGS ({12+}\r\nCHANGEDSINCE 1)\r\n"),
+        ("store-unchangedsince", b"x STORE 1 ({14+}\r\nUNCHANGEDSINCE 999999) +FLAGS (\\Seen)\r\n"),
+        ("search-modseq", b"x SEARCH {6+}\r\nMODSEQ 1\r\n"),
+        ("sort-modseq", b"x SORT (SUBJECT) UTF-8 {6+}\r\nMODSEQ 1\r\n"),
+        ("status-highestmodseq", b"x STATUS INBOX ({13+}\r\nHIGHESTMODSEQ)\r\n"),
+        ("list-status-highestmodseq", b'x LIST "" * RETURN (STATUS ({13+}\r\nHIGHESTMODSEQ))\r\n'),
+        ("search-save", b"x SEARCH RETURN ({4+}\r\nSAVE) ALL\r\n"))),
     way("select-qresync-not-enabled", "SELECT INBOX (QRESYNC (1 1))", pool="closed", sticks=""),
     way("condstore-word-harmless", "STATUS condstore (MESSAGES)", pool="CONDSTORE CONDSTORE closed", sticks=""),
     # SEARCHRES, CONTEXT
@@ -257,6 +271,7 @@ STATES = [
     way("select-in-flight", send(b"x SELECT INBOX\r\n"), leave="kill"),
     way("enable-in-flight", send(b"x ENABLE QRESYNC\r\n"), leave="close", pool=QRESYNC["pool"]),
     # whatever is not known to be clean
+    way("rlist", 'RLIST "" *', pool="closed"),
     way("unknown-command", "XUNKNOWN", pool="closed"),
     way("unknown-uid-command", "SELECT INBOX", "UID XUNKNOWN 1", pool="closed"),
 ]
@@ -321,6 +336,26 @@ STREAMS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def narrow_benches():
+    """Like benches; a user has one connection."""
+    made = {}
+
+    def get(server):
+        if server not in made:
+            made[server] = leak.Bench(server, pool={"max_per_user": 1, "queue_timeout": "20s"})
+        return made[server]
+
+    yield get
+    for bench in made.values():
+        bench.close()
+
+
+@pytest.fixture
+def narrow_bench(narrow_benches, server):
+    return narrow_benches(server)
+
+
 def marked(ways):
     """Those that a race could decide otherwise run under ThreadSanitizer, too."""
     return [pytest.param(one, id=one.name, marks=[pytest.mark.threads] if one.leave != "logout" else [])
@@ -343,6 +378,34 @@ def test_the_next_session_is_fresh(bench, dirty):
 def test_what_a_careless_pool_would_leak(bench, dirty):
     """Without any proxy: the script sees what the test above says does not get through."""
     assert bench.sticks(dirty.steps) == (bench.server.kind in dirty.sticks)
+
+
+@pytest.mark.parametrize("dirty", [pytest.param(one, id=one.name) for one in STATES if one.sticks])
+def test_the_same_behind_a_session_that_was_lent_its_connection(bench, dirty):
+    """It signs in without one, and gets a clean one, on which somebody has been, for its command."""
+    assert bench.play(dirty.steps, dirty.leave, is_lent=True) == dirty.kept(bench.server.kind)
+    bench.assert_next_is_fresh()
+
+
+@pytest.mark.parametrize("command", [
+    "NOOP", "STATUS INBOX (HIGHESTMODSEQ)", 'LIST "" * RETURN (STATUS (HIGHESTMODSEQ))', "ENABLE CONDSTORE",
+    "ENABLE QRESYNC", "ENABLE UTF8=ACCEPT", "STATUS INBOX (MESSAGES)"])
+def test_sessions_in_turns_on_one_connection(narrow_bench, command):
+    """Between two commands of one session, another has the only connection. Neither sees the other."""
+    bench = narrow_bench
+    bench.reset()
+    with bench.client() as client:
+        client.cmd(command)
+        bench.assert_next_is_fresh()
+        client.restart_tags(2)
+        got = bench.run(client)
+        # RFC 7162 section 3.1: who uses HIGHESTMODSEQ has enabled CONDSTORE. Cyrus does not always take it
+        # for that, but a session that changes its connection has what any server may give.
+        is_use = "HIGHESTMODSEQ" in command and bench.server.kind == "cyrus"
+        expected, _ = bench.fresh(first="ENABLE CONDSTORE" if is_use else command)
+        leak.assert_equal(expected, got)
+        client.logout()
+    bench.assert_next_is_fresh()
 
 
 @pytest.mark.parametrize("words", ["CONDSTORE", "QRESYNC", "QRESYNC CONDSTORE", "UTF8=ACCEPT"])

@@ -158,10 +158,13 @@ class Bench:
     def client(self, **options):
         return self.proxy.client(USER, self.server.users[USER], **options)
 
-    def play(self, steps, leave="logout", is_stranger=False):
+    def play(self, steps, leave="logout", is_stranger=False, is_lent=False):
         """One session through the proxy; a stranger signs in himself. Returns the classes of what
-        stays parked, "kept" for the clean one."""
+        stays parked, "kept" for the clean one. is_lent: the session finds a parked connection."""
         self.reset()
+        if is_lent:
+            self.client().logout()
+            self.at_rest()
         client = self.proxy.client() if is_stranger else self.client()
         try:
             self._do(client, steps)
