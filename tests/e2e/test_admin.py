@@ -165,6 +165,19 @@ def test_parked_by_class(mux, mail1):
     assert {"enabled": "", "parked": 1} in row["classes"]
 
 
+def test_clients_behind_a_balancer(make_proxy, mail1):
+    """The address is the client's, whoever brought him; who still owes his header is none yet."""
+    proxy = start(make_proxy, {"mail1": mail1},
+                  listeners={"plain": {"proxy_protocol": True, "trusted": ["127.0.0.1"]}})
+    header = b"PROXY TCP4 192.0.2.7 198.51.100.9 55012 993\r\n"
+    with proxy.client(header=header) as client, proxy.client(greet=False):
+        client.login("u1", mail1.users["u1"]).ok()
+        row, = show(proxy, "clients")
+        assert (row["address"], row["port"], row["user"]) == ("192.0.2.7", "55012", "u1")
+    process.wait_for(lambda: not show(proxy, "clients"), "they are gone")
+    process.remove_dir(os.path.dirname(proxy.path))
+
+
 def test_clients(mux, mail1):
     with scene(mux, mail1) as (one, _, stranger):
         rows = {row["port"]: row for row in show(mux, "clients")}
