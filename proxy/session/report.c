@@ -9,10 +9,9 @@
  * again at once, and must not fill a disk. */
 enum { REFUSED_QUIET_MS = 10000 };
 
-static void add_client(struct log_line *line, const struct session *s)
+/* By which way he came. */
+static void add_way(struct log_line *line, const struct session *s)
 {
-	log_str(line, "session", s->id);
-	log_str(line, "client", s->peer.address);
 	if (s->origin != NULL && s->origin->via[0] != '\0') {
 		log_str(line, "via", s->origin->via);
 	}
@@ -20,6 +19,13 @@ static void add_client(struct log_line *line, const struct session *s)
 		log_str(line, "front_session", s->origin->session_id);
 	}
 	log_str(line, "listener", session_config(s)->listeners[s->listener].text);
+}
+
+static void add_client(struct log_line *line, const struct session *s)
+{
+	log_str(line, "session", s->id);
+	log_str(line, "client", s->peer.address);
+	add_way(line, s);
 }
 
 static void add_user(struct log_line *line, const struct session *s)
@@ -50,6 +56,10 @@ void session_log_signin(const struct session *s)
 	add_user(&line, s);
 	log_str(&line, "mechanism", mechanism_name(s->mechanism));
 	log_str(&line, "tls", stream_is_tls(stream) ? stream_tls_version(stream) : "none");
+	if (s->origin != NULL && s->origin->is_tls) {
+		const char *version = s->origin->tls_version;
+		log_str(&line, "front_tls", version != NULL ? version : "unknown");
+	}
 	log_str(&line, "connection", s->is_reused ? "pooled" : "new");
 	log_number(&line, "worker", s->host->worker);
 	log_number(&line, "ms", since(s, s->asked_ms));
@@ -69,7 +79,7 @@ void session_log_refusal(
 	log_str(&line, "session", s->id);
 	log_str(&line, "client", s->peer.address);
 	log_str(&line, "reason", fail_name(why));
-	log_str(&line, "listener", session_config(s)->listeners[s->listener].text);
+	add_way(&line, s);
 	add_user(&line, s);
 	log_str(&line, "mechanism", mechanism_name(s->mechanism));
 	if (detail[0] != '\0') {

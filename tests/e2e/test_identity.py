@@ -312,6 +312,18 @@ def test_dovecot_sees_the_client_in_each_kind_of_connection(make_proxy, trusting
     assert ("TLS" in line) == (tls_to_server != "none")
 
 
+def test_dovecots_sign_in_gets_the_forwarded_fields(make_proxy, certificate):
+    server = Dovecot(*certificate, trusted="127.0.0.0/8", extra="auth_debug = yes\n").start()
+    try:
+        proxy = make_proxy({"mail": {**server.where(), "forward": ["tenant=blue", "who=%u"]}})
+        with proxy.client("u1", server.users["u1"]) as client:
+            client.logout()
+        server.settle()
+        assert re.search(r"passdb out: OK.*user=u1\tforward_tenant=blue\tforward_who=u1", server.text())
+    finally:
+        server.remove()
+
+
 def test_every_server_takes_it_quietly(server, make_proxy):
     proxy = make_proxy({"mail": {**server.where(), "forward": ["tenant=blue"]}})
     with proxy.client() as client:

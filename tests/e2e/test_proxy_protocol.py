@@ -77,6 +77,10 @@ def test_the_address_of_the_header_is_the_clients(mux, mail1, tls, kind, header)
     assert event["client"] == wanted
     assert event["via"] == ("unix" if kind == "unix" else "127.0.0.1")
     assert (event["tls"] == "none") == (kind in ("plain", "unix"))
+    if EXTENSIONS in header:
+        assert event["front_tls"] == "TLSv1.3" and event["front_session"] == "front-17"
+    else:
+        assert "front_tls" not in event and "front_session" not in event
 
 
 @pytest.mark.parametrize("header", [v1(), v2(tlvs=EXTENSIONS)], ids=["v1", "v2"])
