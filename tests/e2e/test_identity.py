@@ -100,6 +100,7 @@ def test_who_is_trusted_speaks_for_his_client(make_proxy, fake, workers):
             "x-session-id": "front-17", "x-originating-ip": "192.0.2.7", "x-originating-port": "55012",
             "x-connected-ip": "198.51.100.9", "x-connected-port": "993", "name": "webmail",
             "x-forward-tenant": "blue", "x-proxy-ttl": "4"}
+    proxy.wait_event(msg="sign-in", count=4)
     for event in proxy.events(msg="sign-in"):
         assert event["client"] == "192.0.2.7" and event["via"] == "127.0.0.1"
         assert event["front_session"] == "front-17"
@@ -109,13 +110,14 @@ def test_a_header_names_who_is_trusted(make_proxy, fake):
     """The webmail stands behind a balancer: its own address is in the PROXY header."""
     proxy = make_proxy({"fake": fake.where()}, listeners={
         "plain": {"proxy_protocol": True, "trusted": ["127.0.0.1", "10.1.0.0/16"]}})
-    for source, seen in (("10.1.2.3", "192.0.2.7"), ("10.2.2.3", "10.2.2.3")):
+    visits = (("10.1.2.3", "192.0.2.7"), ("10.2.2.3", "10.2.2.3"))
+    for count, (source, seen) in enumerate(visits, 1):
         header = f"PROXY TCP4 {source} 198.51.100.9 55012 993\r\n".encode()
         with proxy.client(header=header) as client:
             say(client, '"x-originating-ip" "192.0.2.7"')
             client.login("u1", SECRET).ok()
             client.logout()
-        event = proxy.events(msg="sign-in")[-1]
+        event = proxy.wait_event(msg="sign-in", count=count)
         assert event["client"] == seen and event["via"] == "127.0.0.1"
 
 
@@ -131,7 +133,7 @@ def test_unix_socket_may_be_trusted(make_proxy, fake):
         say(client, '"x-originating-ip" "2001:DB8::7"')
         client.login("u2", SECRET).ok()
     assert told(fake, 2)["x-originating-ip"] == "2001:db8::7"
-    assert proxy.events(msg="sign-in", user="u2")[0]["client"] == "2001:db8::7"
+    assert proxy.wait_event(msg="sign-in", user="u2")["client"] == "2001:db8::7"
 
 
 @pytest.mark.parametrize("address", ["6.6.6", "localhost", "", "unix", "1.2.3.4 ", "::1%lo"])
@@ -157,7 +159,7 @@ def test_limits_count_the_address_that_is_named(make_proxy, fake):
         client.send(b"a LOGIN u9 x\r\n")
         assert client.line().startswith(b"* BYE [LIMIT]")
         client.closed()
-    assert proxy.events(client="192.0.2.0", reason="limit-per-ip")
+    proxy.wait_event(client="192.0.2.0", reason="limit-per-ip")
     clients.pop(0).logout()
 
     def has_room():
@@ -258,7 +260,7 @@ def test_ttl_is_counted_down(make_proxy, fake, ttl, left):
             return
         reply.no("UNAVAILABLE")
         assert "circle" in reply.text
-    assert proxy.events(msg="sign-in failed")[0]["reason"] == "proxy-loop"
+    assert proxy.wait_event(msg="sign-in failed")["reason"] == "proxy-loop"
     assert fake.connections() == 0
 
 
@@ -274,7 +276,7 @@ def test_a_proxy_before_itself_notices(make_proxy, workers):
     with proxy.client() as client:
         client.login("u1", SECRET).no("UNAVAILABLE")
         client.cmd("NOOP").ok()
-    assert len(proxy.events(msg="sign-in failed", reason="proxy-loop")) == 1
+    proxy.wait_event(msg="sign-in failed", reason="proxy-loop")
     assert len(proxy.events(msg="sign-in failed")) <= 8
 
 
@@ -289,12 +291,12 @@ def test_dovecot_believes_the_whole_way(make_proxy, trusting):
         client.login("u3", trusting.users["u3"]).ok()
         port = client.sock.getsockname()[1]
         client.logout()
-    event = outer.events(msg="sign-in")[0]
+    event = outer.wait_event(msg="sign-in")
     line, = trusting.logins("u3", mark)
     assert f"rip=127.0.0.77 rport={port}" in line.replace(",", "")
     assert f"lport={outer.ports['plain']}" in line and f"session=<{event['session']}>" in line
-    assert inner.events(msg="sign-in")[0]["client"] == "127.0.0.77"
-    assert inner.events(msg="sign-in")[0]["front_session"] == event["session"]
+    assert inner.wait_event(msg="sign-in")["client"] == "127.0.0.77"
+    assert inner.wait_event(msg="sign-in")["front_session"] == event["session"]
 
 
 @pytest.mark.parametrize("tls_to_server", ["none", "starttls", "implicit"])

@@ -56,7 +56,7 @@ def test_hostile_bytes_are_escaped(mux, user):
     for raw in mux.lines[before:]:
         assert all(32 <= ord(c) < 127 for c in raw), raw
         assert len(raw) <= 2048 and "hidden" not in raw
-        if "user=" in raw:
+        if " user=" in raw.replace("=ual user=", ""):
             assert logfmt(raw).get("user", "").startswith(user.decode("latin-1")[:50]), raw
             assert raw.count(" user=") == 1 + raw.count("=ual user=")
 

@@ -164,6 +164,7 @@ def test_header_that_is_cut_off_by_the_end(make_proxy, mail1):
         client.closed()
     with proxy.client(header=v1()) as client:
         sign_in(client, mail1)
+    proxy.wait_event(msg="sign-in")  # the lines before it have come
     assert len(proxy.events(msg="client refused")) == 1
 
 
@@ -177,6 +178,7 @@ def test_strangers_are_closed_and_told_of_once(make_proxy, mail1):
                 client.closed()
     with proxy.client(header=v1(), source=("127.0.0.7", 0)) as client:
         sign_in(client, mail1)
+    proxy.wait_event(msg="sign-in")
     refused = proxy.events(msg="client refused")
     assert len(refused) == 1 and refused[0]["reason"] == "proxy-untrusted"
     assert not proxy.events(client="192.0.2.7", via="127.0.0.1")
@@ -240,6 +242,7 @@ def test_address_is_carried_to_the_home_worker(make_proxy, mail1):
         with proxy.client(header=v1(f"192.0.2.{n}")) as client:
             client.login(f"u{n}", mail1.users[f"u{n}"]).ok()
             client.logout()
+    proxy.wait_event(msg="sign-in", count=6)
     seen = {event["user"]: event for event in proxy.events(msg="sign-in")}
     for n in range(1, 7):
         assert seen[f"u{n}"]["client"] == f"192.0.2.{n}" and seen[f"u{n}"]["via"] == "127.0.0.1"
@@ -272,7 +275,7 @@ def test_health_checks_of_a_real_haproxy(make_proxy, mail1):
     assert {event["level"] for event in ends} == {"debug"}
     assert {event["client"] for event in ends} == {"127.0.0.1"}
     assert not proxy.events(msg="client refused")
-    assert proxy.events(msg="sign-in")[0]["client"] == "127.0.0.9"
+    assert proxy.wait_event(msg="sign-in")["client"] == "127.0.0.9"
 
 
 def test_reload_turns_it_on(make_proxy, mail1):
@@ -283,4 +286,4 @@ def test_reload_turns_it_on(make_proxy, mail1):
         with proxy.client(header=v1()) as client:
             sign_in(client, mail1)
         before.cmd("NOOP").ok()
-    assert proxy.events(msg="sign-in", client="192.0.2.7")
+    proxy.wait_event(msg="sign-in", client="192.0.2.7")

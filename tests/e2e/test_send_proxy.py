@@ -105,7 +105,7 @@ def test_imapmux_before_imapmux(make_proxy, behind, ca, certificate, tls):
         client.login("u4", behind.users["u4"]).ok()
         client.logout()
     assert "rip=127.0.0.78," in behind.logins("u4", mark)[0]
-    assert inner.events(msg="sign-in")[0]["client"] == "127.0.0.78"
+    assert inner.wait_event(msg="sign-in")["client"] == "127.0.0.78"
     assert not inner.events(msg="client refused")
 
 
