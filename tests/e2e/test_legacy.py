@@ -12,7 +12,7 @@ from lib.imap import Client
 from lib.mail import message
 
 # Python warns of versions of TLS that these tests use on purpose.
-pytestmark = [pytest.mark.threads, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 BIG = 300_000
 
