@@ -4,9 +4,10 @@ import ssl
 
 import pytest
 
-from lib import certs, exchange, process
+from lib import accounts, certs, exchange, process
 from lib.imap import Closed
-from lib.master import backend, write
+from lib.cyrus import Cyrus
+from lib.master import MASTER, MASTER_WORD, backend, write
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +181,22 @@ def test_a_ticket_of_one_name_at_another(certified, ca, people, private_folder):
             raise ConnectionError
     assert b"EXTERNAL" in resume(proxy, owner, ticket)[2]
     assert private_folder
+
+
+def test_before_cyrus(make_proxy, ca, certificate, people, private_folder):
+    """A server that asks nobody for a certificate, and knows no EXTERNAL."""
+    users = {**accounts.PLAIN, MASTER: MASTER_WORD}
+    cyrus = Cyrus(*certificate, users=users, masters=MASTER).start()
+    try:
+        proxy = make_proxy({"mail1": backend(cyrus, private_folder)}, kinds=("tls",),
+                           certificate=certificate,
+                           listeners={"tls": {"mechanisms": ["EXTERNAL"]}},
+                           tls={"client_ca": people[0].ca, "client_auth": "require"})
+        with proxy.client(tls=context(ca, people[0].issue("u1", client=True))) as client:
+            client.login("u1", cyrus.users["u1"]).no()
+            external(client).ok()
+            client.cmd('LIST "" *').ok()
+            client.logout()
+        assert {user for user, _ in cyrus.asked} == {MASTER}
+    finally:
+        cyrus.remove()

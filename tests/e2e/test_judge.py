@@ -3,8 +3,9 @@ signed in to by a master user."""
 
 import pytest
 
-from lib import exchange, process
-from lib.master import MASTER, backend, hashed, write
+from lib import accounts, exchange, process
+from lib.cyrus import Cyrus
+from lib.master import MASTER, MASTER_WORD, backend, hashed, write
 
 
 def password_file(private_folder, name="users.pw"):
@@ -108,6 +109,7 @@ def test_scram(judge, master_mail, form, mechanism):
         exchange.scram(client, "u1", "one here", mechanism)[0].ok()
 
 
+@pytest.mark.threads
 def test_a_page_view_is_served_from_the_pool(judge, master_mail, form):
     """What the master user opened for u1 serves every way in which the proxy itself proves u1, and none
     in which the server would have to."""
@@ -239,6 +241,7 @@ def test_strangers_look_like_users(judge):
     assert known.split("s=")[1].count("=") == f"{seen[0][0]},i={seen[0][1]}".count("=")
 
 
+@pytest.mark.threads
 def test_a_reload_reads_the_file_again(make_proxy, master_mail, private_folder):
     users = write(private_folder, "reload.pw", "u1:{PLAIN}before\n")
     proxy = make_proxy({"mail1": backend(master_mail, private_folder)},
@@ -262,6 +265,7 @@ def test_a_reload_reads_the_file_again(make_proxy, master_mail, private_folder):
         client.login("u1", "after").ok()
 
 
+@pytest.mark.threads
 def test_clients_that_leave_while_their_password_is_hashed(judge, master_mail):
     """The thread goes on with what it has; nobody else waits for long, nothing is left behind."""
     proxy = judge()
@@ -277,3 +281,56 @@ def test_clients_that_leave_while_their_password_is_hashed(judge, master_mail):
     with proxy.client("u2", "two:here") as client:
         client.cmd("NOOP").ok()
     proxy.stop()
+
+
+@pytest.mark.parametrize("right", ["proxyservers", "admins"])
+def test_before_cyrus(make_proxy, certificate, private_folder, right):
+    """A server that knows none of these mechanisms: PLAIN and LOGIN is all it has."""
+    rights = {"masters": MASTER} if right == "proxyservers" else {"admins": MASTER}
+    users = {**accounts.PLAIN, MASTER: MASTER_WORD}
+    cyrus = Cyrus(*certificate, users=users, **rights).start()
+    try:
+        with cyrus.client(MASTER) as client:
+            words = client.cmd("CAPABILITY").ok().raw
+            assert b"CRAM-MD5" not in words and b"SCRAM" not in words
+            if right == "admins":
+                client.cmd("CREATE user/u1").ok()
+                client.cmd("CREATE user/u1/mine").ok()
+        proxy = make_proxy({"mail1": backend(cyrus, private_folder)},
+                           listeners={"plain": {"mechanisms": ALL}},
+                           auth={"password_file": password_file(private_folder)})
+
+        def look(client):
+            answer = client.cmd('LIST "" "*"').ok().raw
+            assert (right != "admins") or (b"INBOX" in answer and b"mine" in answer)
+            client.logout()
+
+        for sign_in in (lambda c: c.login("u1", "one here"),
+                        lambda c: exchange.plain(c, "u1", "one here"),
+                        lambda c: exchange.cram_md5(c, "u1", "one here"),
+                        lambda c: exchange.scram(c, "u1", "one here")[0],
+                        lambda c: exchange.scram(c, "u1", "one here", "SCRAM-SHA-1")[0]):
+            with proxy.client() as client:
+                sign_in(client).ok()
+                look(client)
+        assert {user for user, _ in cyrus.asked if user != "u7"} <= {MASTER}
+        with proxy.client() as client:
+            client.login("u7", cyrus.users["u7"]).ok()
+            exchange.cram_md5(client, "u1", "wrong")
+    finally:
+        cyrus.remove()
+
+
+def test_before_courier_which_has_no_master_users(make_proxy, courier, private_folder):
+    """It takes no authorization identity, and must not let anybody in as the master user instead."""
+    courier.users[MASTER] = MASTER_WORD
+    try:
+        for form in ("authzid", "separator"):
+            proxy = make_proxy({"mail1": backend(courier, private_folder, form)},
+                               auth={"password_file": password_file(private_folder)})
+            with proxy.client() as client:
+                reply = client.login("u1", "one here")
+                assert reply.status == "NO", reply.raw
+                client.login("u7", courier.users["u7"]).ok()
+    finally:
+        del courier.users[MASTER]
