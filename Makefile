@@ -114,8 +114,8 @@ deps:
 # is lost with the log of a server that a test started.
 UNIT ?=
 one_or_all = $(if $(UNIT),build/$(1)/tests/unit/$(UNIT)_test,$(2:%.c=build/$(1)/%))
-# Under ThreadSanitizer only what meets threads; imap, route, config decide alone.
-THREAD_TESTS := $(filter-out $(addprefix tests/unit/,imap/% route/% config/%),$(TEST_SRCS))
+# Under ThreadSanitizer only what meets threads; imap, route, auth, config decide alone.
+THREAD_TESTS := $(filter-out $(addprefix tests/unit/,imap/% route/% auth/% config/%),$(TEST_SRCS))
 BINARY ?= build/imapmux
 PYTEST ?=
 ONCE ?=
