@@ -105,7 +105,7 @@ class World:
             self.note(str(over))
         except Exception as error:  # whatever it is, the session that met it must be named
             kind = "" if isinstance(error, Wrong) else f"{type(error).__name__}: "
-            talk = "\n".join(f"{way} {data[:1500]!r}" for way, data in visit.client.log[-30:])
+            talk = "\n".join(f"{way} {data[:300]!r}" for way, data in visit.client.log[-20:])
             self.failures.append(f"IMAPMUX_SEED={self.seed} session {number} of {visit.user}: {kind}{error}\n{talk}")
             if not isinstance(error, Wrong):
                 raise

@@ -416,8 +416,10 @@ class Visit(Visitor):
         """Moves messages round: what is removed is this session's own."""
         draw = self.chance.random()
         flow = self.boxes["flow"]
-        if draw < 0.4 and self.into("alpha" if draw < 0.2 else "INBOX"):
-            uid = self.chance.randint(1, self.box.count())
+        # Not the big one: it is read too often as it is.
+        least = 2 if draw < 0.2 and self.boxes["alpha"].count() > 1 else 1
+        if draw < 0.4 and self.into("alpha" if least == 2 else "INBOX"):
+            uid = self.chance.randint(least, self.box.count())
             self.copy("COPY", uid, f"{self.box.key}-i{uid}", self.box)
             return
         if not self.flowing:

@@ -170,6 +170,8 @@ class Visitor:
             if not self.candidates:
                 raise Wrong(f"of a mailbox, and none is selected: {line!r}")
             self.on_mailbox(kind, line)
+        elif line.startswith(b"* BAD [CLIENTBUG] ") and len(self.batch) > 1:
+            pass  # Dovecot does not like all that is pipelined, and does it all the same
         elif kind not in (b"OK", b"NO"):
             raise Wrong(f"what is this: {line!r}")
 
