@@ -466,6 +466,54 @@ static void test_user_after_user(void **state)
 }
 
 /* Behind a session with its tracker, a mailbox open. */
+/* What UNAUTHENTICATE may leave behind (Cyrus keeps NOTIFY), or nobody knows: not tried. */
+static void test_not_left_after_what_is_sticky(void **state)
+{
+	static const char *const lines[] = {
+		"a NOTIFY NONE\r\n", "a LANGUAGE de\r\n", "a XWHATEVER\r\n"};
+	struct pool_rig *r = *state;
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		struct borrower b;
+		borrower_link(&b, r, "right");
+		borrower_say(&b, lines[i]);
+		borrower_hear(&b, "a OK done\r\n");
+		assert_non_null(borrower_return(&b, FAIL_LOGOUT));
+		pool_rig_wait(r, BACKEND_SCRUBBING, 0);
+		assert_int_equal(pool_rig_alive(r), 0);
+		struct span said = buf_peek(&r->fake.connections[i].heard);
+		assert_false(span_contains_nocase(said, "UNAUTHENTICATE"));
+		borrower_finish(&b);
+	}
+}
+
+/* Cyrus loses what stands behind AUTHENTICATE, and does what stood before it once more. */
+static void test_nothing_behind_authenticate(void **state)
+{
+	struct pool_rig *r = *state;
+	for (int is_left = 0; is_left < 2; is_left++) {
+		struct borrower b;
+		fake_silence(&r->fake, "AUTHENTICATE");
+		borrower_init(&b, r);
+		b.request.enabled = span_str(QRESYNC);
+		borrower_ask(&b, "right");
+		pool_rig_wait(r, BACKEND_SIGNIN, 1);
+		pool_rig_settle(r);
+		const char *heard =
+			is_left ? "ID AUTHENTICATE ENABLE UNAUTHENTICATE ID AUTHENTICATE "
+				: "ID AUTHENTICATE ";
+		assert_true(fake_has_heard(&r->fake.connections[0], heard));
+		fake_answer(&r->fake, "AUTHENTICATE", NULL);
+		fake_reply(&r->fake.connections[0], "OK [CAPABILITY IMAP4rev1 ENABLE QRESYNC "
+						    "UNAUTHENTICATE] Welcome");
+		wait_for_answer(&b);
+		assert_int_equal(b.ready, 1);
+		assert_null(give_back(&b));
+		pool_rig_wait(r, BACKEND_SPARE, 1);
+		borrower_finish(&b);
+	}
+	assert_int_equal(r->fake.count, 1);
+}
+
 static void test_left_with_a_mailbox_open(void **state)
 {
 	struct pool_rig *r = *state;
@@ -670,6 +718,8 @@ int main(void)
 		STORY(test_given_up_for_other_workers),
 		STORY(test_tls),
 		LEAVING(test_user_after_user),
+		LEAVING(test_not_left_after_what_is_sticky),
+		LEAVING(test_nothing_behind_authenticate),
 		LEAVING(test_left_with_a_mailbox_open),
 		LEAVING(test_capabilities_are_asked_for),
 		LEAVING(test_refused_to_leave),
