@@ -145,7 +145,7 @@ class Bench:
 
     def end_of_server(self):
         """Kills the server's process at the other end of the only connection of the proxy."""
-        pid, = process.serving(self.server.plain, besides=self.other.sock.getsockname()[1])
+        pid, = process.serving(self.proxy.process.pid) - {os.getpid()}
         os.kill(pid, signal.SIGKILL)
 
     def _deselect(self, client):

@@ -166,19 +166,20 @@ def library_path(root):
                     ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib"))
 
 
-def serving(port, besides):
-    """The processes that hold the server's end of connections to a port of 127.0.0.1, without that of
-    the client with the port `besides`."""
-    sockets = set()
+def _sockets(folder):
+    """The inodes of a process's sockets."""
+    with contextlib.suppress(OSError):
+        links = [os.readlink(fd.path) for fd in os.scandir(folder)]
+        return {link[8:-1] for link in links if link.startswith("socket:[")}
+    return set()
+
+
+def serving(client):
+    """The processes that hold the other ends of TCP connections on loopback of the process `client`."""
     with open("/proc/net/tcp", encoding="ascii") as table:
-        for row in table.read().splitlines()[1:]:
-            _, local, remote, state, *_, inode = row.split()[:10]
-            ports = [int(address.split(":")[1], 16) for address in (local, remote)]
-            if ports[0] == port and ports[1] != besides and state == "01":
-                sockets.add(f"socket:[{inode}]")
-    found = set()
-    for folder in glob.glob("/proc/[0-9]*/fd"):
-        with contextlib.suppress(OSError):
-            if sockets & {os.readlink(fd.path) for fd in os.scandir(folder)}:
-                found.add(int(folder.split("/")[2]))
-    return found
+        rows = [row.split() for row in table.read().splitlines()[1:]]
+    ours = _sockets(f"/proc/{client}/fd")
+    ends = {(row[2], row[1]) for row in rows if row[9] in ours and row[3] == "01"}
+    theirs = {row[9] for row in rows if (row[1], row[2]) in ends}
+    return {int(folder.split("/")[2]) for folder in glob.glob("/proc/[0-9]*/fd")
+            if _sockets(folder) & theirs}
