@@ -57,6 +57,9 @@ struct credentials {
  */
 #define CREDENTIALS_MAX 6000
 
+/* The same in base64: a line of an exchange that is relayed. */
+#define CREDENTIALS_LINE_MAX 8000
+
 /* Bytes that go to a server: of the message where there is one, else of the other three values. */
 size_t credentials_size(const struct credentials *c);
 

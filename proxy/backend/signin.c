@@ -35,11 +35,13 @@ void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 		return;
 	}
 	bool is_too_late = was_too_late(b, why);
+	bool is_clients_doing = why == FAIL_MECHANISM || l->is_challenged;
 	b->loan = NULL;
 	if (is_too_late) {
 		loan_again(l);
-	} else if (why == FAIL_MECHANISM) {
-		/* What a client chooses says nothing about the server's health. */
+	} else if (is_clients_doing) {
+		/* What a client chooses, or says or does not say in an exchange, tells nothing about the
+		 * server's health: a stranger must not get it a rest. */
 		loan_fail(l, why, detail);
 	} else {
 		counter_add(b->pool->counters, COUNTER_BACKEND_DIAL_FAILURES, 1);

@@ -312,11 +312,13 @@ static void on_challenge(void *owner, struct span line)
 void session_on_response(void *owner, struct span line)
 {
 	struct session *s = owner;
+	/* With neither the server has refused already, and that is told when its time has come. */
 	if (s->auth != NULL) {
 		session_judge_response(s, line);
+	} else if (s->loan != NULL && line.n > CREDENTIALS_LINE_MAX) {
+		loan_cancel(&s->loan);
+		session_refuse_credential(s, FAIL_AUTH, "", span_str(fail_client_text(FAIL_AUTH)));
 	} else if (s->loan != NULL) {
-		/* Without a loan the server has refused already, and that is told when its time has
-		 * come. */
 		loan_respond(s->loan, line);
 	}
 }

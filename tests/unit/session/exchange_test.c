@@ -129,6 +129,26 @@ static void test_cancelled(void **state)
 	assert_int_equal(session_rig_counted(r, COUNTER_SIGNINS_FAILED), 3);
 }
 
+/* A server would end the connection, as if it were sick. */
+static void test_too_long_for_a_server(void **state)
+{
+	struct session_rig *r = *state;
+	struct caller c;
+	struct buf line;
+	buf_init(&line, 20000);
+	for (size_t i = 0; i <= CREDENTIALS_LINE_MAX / 4; i++) {
+		assert_true(buf_add_str(&line, "QUFB"));
+	}
+	assert_true(buf_add(&line, span_of("\r\n", 3)));
+	begin(&c, r, r->users[0]);
+	caller_say(&c, (const char *)buf_peek(&line).p);
+	caller_hear_exactly(&c, REFUSED);
+	session_rig_until(r, is_let_go, r);
+	assert_true(fake_has_heard(&r->fake.connections[0], "AUTHENTICATE "));
+	end(&c);
+	buf_finish(&line);
+}
+
 static void test_the_client_leaves(void **state)
 {
 	struct session_rig *r = *state;
@@ -217,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(test_both_ways),
 		STORY(test_cancelled),
+		STORY(test_too_long_for_a_server),
 		STORY(test_the_client_leaves),
 		STORY(test_the_server_does_not_wait),
 		STORY(test_refused_with_delay),
