@@ -7,7 +7,7 @@ import pytest
 from lib import cyrus as cyrus_module
 from lib import process
 from lib.dovecot import Dovecot
-from lib.sasl import SaslDovecot
+from lib.sasl import SaslDovecot, Scram, scram
 
 MASTER, WORD = "boss", "word-of-boss"
 
@@ -119,6 +119,20 @@ def test_rules_look_at_whose_mail_it_is(make_proxy, dovecot, certificate):
         assert other.signed_in() == []
     finally:
         other.remove()
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_a_master_user_by_scram(make_proxy, dovecot, mechanism):
+    proxy = make_proxy({"mail": dovecot}, listeners={"plain": {"mechanisms": [mechanism]}})
+    with proxy.client() as client:
+        scram(client, mechanism, MASTER, WORD, authzid="u1").ok()
+        see_own_mail(client, "u1")
+        client.logout()
+    with proxy.client() as client:
+        scram(client, mechanism, "u2", dovecot.users["u2"], authzid="u1").no()
+        one = Scram(mechanism, MASTER, WORD, authzid="nobody")
+        client.start(f"AUTHENTICATE {mechanism} {one.first()}")
+        client.challenge()
 
 
 def test_a_server_that_knows_no_masters(make_proxy, courier):
