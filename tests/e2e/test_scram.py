@@ -200,6 +200,7 @@ def test_many_exchanges_at_once(mux, server):
         client.send("\r\n")
     for client in clients:
         client.until("a1").ok()
+    mux.wait_event(msg="sign-in", count=15)
     users = {row["user"] for row in mux.events(msg="sign-in")}
     assert users == {f"u{number}" for number in range(1, 16)}
     for client in clients:
