@@ -5,7 +5,8 @@ import pytest
 
 from lib import accounts, exchange, process
 from lib.cyrus import Cyrus
-from lib.master import MASTER, MASTER_WORD, backend, hashed, write
+from lib.dovecot import Dovecot
+from lib.master import EXTRA, MASTER, MASTER_WORD, backend, hashed, write
 
 
 def password_file(private_folder, name="users.pw"):
@@ -334,3 +335,37 @@ def test_before_courier_which_has_no_master_users(make_proxy, courier, private_f
                 client.login("u7", courier.users["u7"]).ok()
     finally:
         del courier.users[MASTER]
+
+
+def test_before_a_server_that_has_scram(make_proxy, certificate, private_folder):
+    """Who is in the file is judged here, the others by the server, unread; the probe tells which."""
+    file = write(private_folder, "masters", f"{MASTER}:{{PLAIN}}{MASTER_WORD}\n")
+    mail = Dovecot(*certificate, extra=EXTRA.format(file=file) +
+                   "auth_mechanisms = plain login scram-sha-256\n").start()
+    try:
+        proxy = make_proxy({"mail1": backend(mail, private_folder)},
+                           listeners={"plain": {"mechanisms": ALL}},
+                           auth={"password_file": password_file(private_folder)},
+                           capabilities={"probe": "60s"})
+
+        def shown():
+            with proxy.client() as client:
+                return b"AUTH=SCRAM-SHA-256" in client.greeting and b" IDLE" in client.greeting
+
+        process.wait_for(shown, "the server was asked")
+        mark = mail.mark()
+        with proxy.client() as client:
+            # What only the file knows is judged here, whoever asks.
+            exchange.scram(client, "u7", mail.users["u7"], "SCRAM-SHA-1")[0].no()
+            exchange.scram(client, "u7", "wrong")[0].no("AUTHENTICATIONFAILED")
+            reply, scram = exchange.scram(client, "u7", mail.users["u7"])
+            reply.ok()
+            assert scram.server_ok
+        with proxy.client() as client:
+            exchange.scram(client, "u1", mail.users["u1"])[0].no("AUTHENTICATIONFAILED")
+            exchange.scram(client, "u1", "one here")[0].ok()
+        names = mail.since(mark)
+        assert any("method=SCRAM-SHA-256" in line and "<u7>" in line for line in names), names
+        assert not any("method=SCRAM" in line and "<u1>" in line for line in names), names
+    finally:
+        mail.remove()
