@@ -8,7 +8,7 @@
  * Failure ways: no connection can be had: the one command is refused and the client lives on, detached;
  * the server takes the credential no more, or another server would answer: BYE.
  */
-#include "session_priv.h"
+#include "judge_priv.h"
 
 #include <assert.h>
 
@@ -79,6 +79,7 @@ void session_attach(struct session *s)
 	}
 	s->is_wanted = false;
 	s->asked_ms = net_loop_now(s->host->loop);
+	session_renew_master(s);
 	struct pool_request request = session_request(s, tracker_enabled(s->tracker));
 	s->loan = pool_borrow(s->host->pool, &request, &attach_events, s);
 	if (loan_is_ready(s->loan)) {

@@ -188,3 +188,21 @@ bool session_use_master(struct session *s)
 	s->is_verified = true;
 	return true;
 }
+
+void session_renew_master(struct session *s)
+{
+	const struct generation *newest = s->host->generation;
+	size_t backend;
+	bool is_group;
+	if (!s->is_verified || newest == s->generation) {
+		return;
+	}
+	const char *name = session_config(s)->backends[s->route.backend].name;
+	if (!config_find_target(newest->config, name, &is_group, &backend) || is_group) {
+		return;
+	}
+	const struct master *m = auth_store_master(newest->auth, backend);
+	if (m != NULL) {
+		(void)master_credentials(m, span_str(s->route.login), &s->credentials);
+	}
+}

@@ -22,4 +22,8 @@ void session_judge_end(struct session *s);
  * none, or none that could sign in as him. */
 bool session_use_master(struct session *s);
 
+/* Of a session that was signed in so and needs another connection: the master user may have another
+ * password by now, and the session's own generation does not know it. */
+void session_renew_master(struct session *s);
+
 #endif

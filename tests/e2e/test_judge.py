@@ -6,7 +6,7 @@ import pytest
 from lib import accounts, exchange, process
 from lib.cyrus import Cyrus
 from lib.dovecot import Dovecot
-from lib.master import EXTRA, MASTER, MASTER_WORD, backend, hashed, write
+from lib.master import EXTRA, MASTER, MASTER_WORD, backend, hashed, set_word, write
 
 
 def password_file(private_folder, name="users.pw"):
@@ -369,3 +369,29 @@ def test_before_a_server_that_has_scram(make_proxy, certificate, private_folder)
         assert not any("method=SCRAM" in line and "<u1>" in line for line in names), names
     finally:
         mail.remove()
+
+
+def test_sessions_outlive_the_masters_password(make_proxy, master_mail, private_folder):
+    """It is changed at the server and here; who is signed in and needs another connection gets one."""
+    proxy = make_proxy({"mail1": backend(master_mail, private_folder)},
+                       auth={"password_file": password_file(private_folder)},
+                       pool={"idle_timeout": "1s"})
+    proxy.session("u1", "one here")
+    with proxy.client("u1", "one here") as client:
+        client.cmd("NOOP").ok()
+        proxy.wait_event(msg="server connection closed", reason="pool-idle-timeout")
+        try:
+            set_word(private_folder, "another word")
+            write(private_folder, "master.word", "another word\n")
+            reloads = len(proxy.events(msg="reloaded"))
+            proxy.reload()
+            proxy.wait_event(msg="reloaded", count=reloads + 1)
+
+            def is_taken():
+                with proxy.client() as other:
+                    return other.login("u2", "two:here").status == "OK"
+
+            process.wait_for(is_taken, "server and proxy have the new word", interval=0.2)
+            client.cmd('LIST "" INBOX').ok()
+        finally:
+            set_word(private_folder, MASTER_WORD)

@@ -26,6 +26,11 @@ def write(folder, name, text):
     return path
 
 
+def set_word(folder, word):
+    """The master's password at the server."""
+    write(folder, "masters", f"{MASTER}:{{PLAIN}}{word}\n")
+
+
 def start_dovecot(certificate, folder):
     """One that knows the master user, in both forms."""
     file = write(folder, "masters", f"{MASTER}:{{PLAIN}}{MASTER_WORD}\n")
