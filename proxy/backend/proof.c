@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -11,16 +12,27 @@
 /* The fields are bounded by limits of the dialogue long before this. */
 enum { PROOF_INPUT_MAX = 1 << 20 };
 
-static uint8_t process_key[PROOF_LEN];
-static bool has_key;
+/* Never used itself, only copied: to look up the algorithm and to hash the key takes OpenSSL as long as
+ * all else that a sign-in from the pool costs. */
+static EVP_MAC_CTX *keyed;
 
 void proof_init(void)
 {
+	uint8_t key[PROOF_LEN];
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX_free(keyed);
+	keyed = EVP_MAC_CTX_new(hmac);
 	/* Without a secret key the digests would be a list of password hashes. */
-	if (RAND_priv_bytes(process_key, sizeof process_key) != 1) {
+	if (keyed == NULL || RAND_priv_bytes(key, sizeof key) != 1 ||
+		EVP_MAC_init(keyed, key, sizeof key, params) != 1) {
 		abort();
 	}
-	has_key = true;
+	OPENSSL_cleanse(key, sizeof key);
+	EVP_MAC_free(hmac);
 }
 
 static void add_field(struct buf *in, struct span field)
@@ -39,11 +51,12 @@ static struct proof digest(struct buf *in)
 	struct proof proof;
 	size_t n = 0;
 	struct span text = buf_peek(in);
-	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, process_key, sizeof process_key, text.p,
-		    text.n, proof.digest, sizeof proof.digest, &n) == NULL ||
-		n != PROOF_LEN) {
+	EVP_MAC_CTX *mac = EVP_MAC_CTX_dup(keyed);
+	if (mac == NULL || EVP_MAC_update(mac, text.p, text.n) != 1 ||
+		EVP_MAC_final(mac, proof.digest, &n, sizeof proof.digest) != 1 || n != PROOF_LEN) {
 		abort();
 	}
+	EVP_MAC_CTX_free(mac);
 	buf_finish(in);
 	return proof;
 }
@@ -67,7 +80,7 @@ static void add_kind(struct buf *in, const struct credentials *credentials)
 struct proof proof_of(bool is_secure, struct span server, struct span login,
 	const struct credentials *credentials)
 {
-	assert(has_key);
+	assert(keyed != NULL);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
 	add_kind(&in, credentials);
@@ -84,7 +97,7 @@ struct proof proof_of(bool is_secure, struct span server, struct span login,
 struct proof proof_of_password(
 	struct span server, struct span login, const struct credentials *credentials)
 {
-	assert(has_key);
+	assert(keyed != NULL);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
 	add_kind(&in, credentials);
@@ -96,7 +109,7 @@ struct proof proof_of_password(
 
 struct proof proof_at(const struct proof *proof, struct span address)
 {
-	assert(has_key);
+	assert(keyed != NULL);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
 	add_field(&in, span_str("address"));

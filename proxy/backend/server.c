@@ -85,8 +85,27 @@ static struct pool_server *find(const struct pool *p, const char *identity)
 	return NULL;
 }
 
+/* The one that a configuration in force names, without comparing texts: each sign-in asks. NULL: the
+ * configuration is an old one, or a new one. */
+static struct pool_server *find_configured(
+	const struct pool *p, const struct config_backend *config)
+{
+	LIST_FOREACH_SAFE(node, &p->servers)
+	{
+		struct pool_server *s = LIST_OBJECT(node, struct pool_server, node);
+		if (s->config == config) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
 struct pool_server *server_find(struct pool *p, const struct config_backend *config)
 {
+	struct pool_server *configured = find_configured(p, config);
+	if (configured != NULL) {
+		return server_ref(configured);
+	}
 	char *identity = identity_of(config);
 	struct pool_server *s = find(p, identity);
 	if (s == NULL) {
@@ -98,9 +117,12 @@ struct pool_server *server_find(struct pool *p, const struct config_backend *con
 
 const char *pool_server_id(const struct pool *p, const struct config_backend *server)
 {
-	char *identity = identity_of(server);
-	const struct pool_server *s = find(p, identity);
-	free(identity);
+	const struct pool_server *s = find_configured(p, server);
+	if (s == NULL) {
+		char *identity = identity_of(server);
+		s = find(p, identity);
+		free(identity);
+	}
 	return s != NULL ? s->id : NULL;
 }
 
