@@ -37,8 +37,9 @@ static int on_ticket(SSL *ssl, SSL_SESSION *session)
 	if (target->ticket_count == CLIENT_TICKETS) {
 		return 0;
 	}
-	target->tickets[target->ticket_count++] = session;
-	return 1; /* it is ours now */
+	/* A copy: what happens to this connection must not spoil it. */
+	target->tickets[target->ticket_count++] = SSL_SESSION_dup(session);
+	return 0;
 }
 
 void client_prepare(struct client_target *target)
