@@ -98,7 +98,8 @@ bool session_take_id(struct session *s)
 	if (s->origin == NULL) {
 		s->origin = session_origin_create();
 	}
-	assert(s->origin->id == NULL); /* preauth gives one */
+	/* preauth gives one, and another one behind STARTTLS. */
+	client_id_destroy(&s->origin->id);
 	s->origin->id = id;
 	if (id->session_id[0] != '\0') {
 		free(s->origin->session_id);
