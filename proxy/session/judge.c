@@ -48,6 +48,13 @@ void session_judge_end(struct session *s)
 	auth_destroy(&s->auth);
 }
 
+/* Not of the generation that the session began under: nobody is to keep a password or a ticket that was taken
+ * from him by a connection that he opened before. */
+static struct auth_store *store_of(const struct session *s)
+{
+	return s->host->generation->auth;
+}
+
 /* The names in the client's certificate; for free_names. */
 static size_t take_names(const struct session *s, char *names[STREAM_CLIENT_NAMES_MAX])
 {
@@ -72,7 +79,7 @@ static unsigned relayed(const struct session *s, unsigned wanted)
 	if (offered == 0) {
 		return wanted & MECHANISMS_PASSWORD;
 	}
-	const struct auth_store *store = s->generation->auth;
+	const struct auth_store *store = store_of(s);
 	struct span list = pool_offered(s->host->pool, s->host->generation->routes);
 	if (list.n > 0) {
 		offered &= capability_mechanisms(list);
@@ -88,8 +95,8 @@ static unsigned relayed(const struct session *s, unsigned wanted)
 unsigned session_mechanisms(void *owner)
 {
 	struct session *s = owner;
-	const struct auth_store *store = s->generation->auth;
-	unsigned named = store->mechanisms[s->listener];
+	const struct auth_store *store = store_of(s);
+	unsigned named = s->generation->auth->mechanisms[s->listener];
 	unsigned can_work = relayed(s, named);
 	for (int m = 0; m < MECHANISM_COUNT; m++) {
 		can_work |= auth_can_judge(store, (enum mechanism)m) ? MECHANISM_BIT(m) : 0;
@@ -159,7 +166,7 @@ bool session_judge(struct session *s)
 		.can_relay = relayed(s, MECHANISM_BIT(c->mechanism)) != 0,
 	};
 	assert(s->auth == NULL && s->job == NULL);
-	enum auth_verdict verdict = auth_begin(s->generation->auth, c, &facts, &s->auth);
+	enum auth_verdict verdict = auth_begin(store_of(s), c, &facts, &s->auth);
 	free_names(names, count);
 	if (verdict == AUTH_PASS) {
 		return false;

@@ -266,6 +266,28 @@ def test_a_reload_reads_the_file_again(make_proxy, master_mail, private_folder):
         client.login("u1", "after").ok()
 
 
+def test_a_reload_counts_for_who_is_here_already(make_proxy, master_mail, private_folder):
+    """Nobody keeps an old password alive by a connection that he opened before it was changed."""
+    users = write(private_folder, "waiting.pw", "u1:{PLAIN}before\nu2:{PLAIN}before\n")
+    proxy = make_proxy({"mail1": backend(master_mail, private_folder)},
+                       listeners={"plain": {"mechanisms": ALL}}, auth={"password_file": users},
+                       limits={"auth_delay": "0s"})
+    with proxy.client() as early:
+        early.login("u1", "wrong").no("AUTHENTICATIONFAILED")
+        write(private_folder, "waiting.pw", "u1:{PLAIN}after\n")
+        proxy.reload()
+
+        def is_read():
+            with proxy.client() as client:
+                return client.login("u1", "after").status == "OK"
+
+        process.wait_for(is_read, "the workers have the new file")
+        early.login("u1", "before").no("AUTHENTICATIONFAILED")
+        early.login("u2", "before").no("AUTHENTICATIONFAILED")
+        exchange.cram_md5(early, "u2", "before").no("AUTHENTICATIONFAILED")
+        exchange.scram(early, "u1", "after", "SCRAM-SHA-256")[0].ok()
+
+
 @pytest.mark.threads
 def test_clients_that_leave_while_their_password_is_hashed(judge, master_mail):
     """The thread goes on with what it has; nobody else waits for long, nothing is left behind."""
