@@ -227,9 +227,6 @@ static struct span mailbox_owner(const struct credentials *c)
 
 void session_admit(struct session *s)
 {
-	if (!session_take_id(s)) {
-		return;
-	}
 	struct credentials *credentials = client_credentials(s->client);
 	struct span user = mailbox_owner(credentials);
 	assert(s->user == NULL);

@@ -77,8 +77,10 @@ static void on_timer(void *owner)
 
 static void on_credentials(void *owner)
 {
-	if (!session_judge(owner)) {
-		session_admit(owner);
+	struct session *s = owner;
+	/* Before he is judged: he fails, and waits for it, as whom his proxy names. */
+	if (session_take_id(s) && !session_judge(s)) {
+		session_admit(s);
 	}
 }
 

@@ -10,6 +10,7 @@ import pytest
 from lib import process
 from lib.fake import GREETING, Fake, friendly
 from lib.imap import Client
+from lib.master import backend, write
 
 pytestmark = pytest.mark.threads
 
@@ -175,3 +176,23 @@ def test_those_whom_a_trusted_address_speaks_for_wait_for_themselves(make_proxy)
                 client.login(f"b{expected}", "wrong").no("AUTHENTICATIONFAILED")
             row = proxy.events(msg="sign-in failed")[-1]
             assert row["client"] == "198.51.100.7" and int(row["delay_ms"]) == expected
+
+
+def test_who_is_judged_here_is_counted_as_whom_his_webmail_names(make_proxy, private_folder):
+    """The password file knows him: he is refused before any server is asked, and as the same client."""
+    users = write(private_folder, "abuse.pw", "u1:{PLAIN}right\n")
+    with Fake(refusing) as server:
+        proxy = make_proxy({"fake": backend(server, private_folder)}, limits=SHORT,
+                           listeners={"plain": {"trusted": ["127.0.0.9"]}},
+                           auth={"password_file": users})
+        for n, expected in enumerate((100, 200, 400)):
+            with Client(proxy.address(), source=("127.0.0.9", 0)) as client:
+                client.cmd('ID ("x-originating-ip" "198.51.100.8")').ok()
+                client.login("u1", f"wrong{n}").no("AUTHENTICATIONFAILED")
+            row = proxy.events(msg="sign-in failed")[-1]
+            assert row["client"] == "198.51.100.8" and int(row["delay_ms"]) == expected
+        # He, and not only the user.
+        with Client(proxy.address(), source=("127.0.0.9", 0)) as client:
+            client.cmd('ID ("x-originating-ip" "198.51.100.8")').ok()
+            client.login("somebody", "wrong").no("AUTHENTICATIONFAILED")
+        assert int(proxy.events(msg="sign-in failed")[-1]["delay_ms"]) == 600
