@@ -77,9 +77,11 @@ static uint64_t count_failure(const struct session *s)
 	if (c->user.len == 0) {
 		c = client_credentials(s->client);
 	}
+	/* Whose password it was: a master user's can be guessed at through anybody's mailbox. */
+	bool has_signer = c->authzid.len > 0 && c->user.len > 0;
 	struct guard_failure failure = {
 		.address = session_counted_address(s->peer.address, s->is_trusted),
-		.user = span_str(s->user),
+		.user = has_signer ? secret_span(&c->user) : span_str(s->user),
 		.secret = secret_span(&c->password),
 		.first_ms = limits->auth_delay,
 		.most_ms = limits->auth_delay_max,

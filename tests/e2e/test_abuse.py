@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lib import process
+from lib import exchange, process
 from lib.fake import GREETING, Fake, friendly
 from lib.imap import Client
 from lib.master import backend, write
@@ -196,3 +196,16 @@ def test_who_is_judged_here_is_counted_as_whom_his_webmail_names(make_proxy, pri
             client.cmd('ID ("x-originating-ip" "198.51.100.8")').ok()
             client.login("somebody", "wrong").no("AUTHENTICATIONFAILED")
         assert int(proxy.events(msg="sign-in failed")[-1]["delay_ms"]) == 600
+
+
+def test_guesses_at_a_master_user_are_his_whomever_he_asks_for(make_proxy):
+    """One password is guessed at, from many addresses and for ever other mailboxes."""
+    with Fake(refusing) as server:
+        proxy = make_proxy({"fake": server.where()}, limits=SHORT)
+        waits = []
+        for n in range(4):
+            with Client(proxy.address(), source=(f"127.0.2.{n + 1}", 0)) as client:
+                exchange.plain(client, "the-master", f"guess{n}", authzid=f"box{n}").no(
+                    "AUTHENTICATIONFAILED")
+            waits.append(int(proxy.events(msg="sign-in failed")[-1]["delay_ms"]))
+        assert waits == [100, 200, 400, 600]
