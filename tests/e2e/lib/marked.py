@@ -24,6 +24,13 @@ def message(user, box, key, size=0):
     return text + (mark + b"\r\n") * lines
 
 
+def difference(right, wrong):
+    """Where two messages begin to differ, in words."""
+    at = next((n for n, (a, b) in enumerate(zip(right, wrong)) if a != b), min(len(right), len(wrong)))
+    return (f"not the bytes of the message: {len(wrong)} of {len(right)}, from {at} on "
+            f"{wrong[at - 20:at + 200]!r} in the place of {right[at - 20:at + 60]!r}")
+
+
 class Box:
     """A mailbox of a user. `is_static`: no message ever comes or goes.
 
@@ -99,7 +106,7 @@ class Box:
             if key not in self.data:
                 return "a message that was never put there"
             if self.data[key] != data:
-                return "not the bytes of the message"
+                return difference(self.data[key], data)
             if self.keys.get(uid, key) != key:
                 return f"this is the UID of {self.keys[uid]}"
         return None
