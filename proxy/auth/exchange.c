@@ -43,11 +43,18 @@ bool auth_can_judge(const struct auth_store *store, enum mechanism m)
 	}
 }
 
-/* What a server would not take either is judged here: it is a no, and the no looks like any other. */
+/*
+ * What a server would not take either is judged here: it is a no, and the no looks like any other. And so is
+ * whoever names a user of the file, also where it has nothing for this mechanism: what the server has for
+ * him counts no more.
+ */
 static bool is_ours(
 	const struct auth_store *store, enum mechanism m, const struct auth_facts *facts)
 {
-	return mechanisms[m] != NULL && (auth_can_judge(store, m) || !facts->can_relay);
+	bool may_be_in_file = store->users != NULL &&
+			      (MECHANISM_BIT(m) & (MECHANISMS_PASSWORD | MECHANISMS_SCRAM)) != 0;
+	return mechanisms[m] != NULL &&
+	       (may_be_in_file || auth_can_judge(store, m) || !facts->can_relay);
 }
 
 enum auth_verdict auth_begin(struct auth_store *store, const struct credentials *credentials,

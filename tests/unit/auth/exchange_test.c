@@ -266,6 +266,35 @@ static void test_scram(void **state)
 	assert_verdict(a, got, AUTH_NO, "");
 }
 
+/* A file without keys for anybody: its users are judged here all the same, by what they do not have. */
+static void test_scram_of_users_without_keys(void **state)
+{
+	(void)state;
+	char text[1000];
+	struct config_errors errors = {0};
+	struct auth_facts facts = {.can_relay = true};
+	enum auth_verdict got;
+	const char *hashes = scratch_write(
+		"hashes.pw", "hash:$2y$05$CjT2qRuRF9Qj0p79FYRCwu5ox4nfOyLDK4rOtCydax32DiP/JGduq\n");
+	snprintf(text, sizeof text, HEAD "auth = { password_file = \"%s\"; };", hashes);
+	struct config *only = scratch_config(text);
+	free(only->backends[0].master_password_file);
+	only->backends[0].master_password_file = strdup(scratch_write("word", "w\n"));
+	struct auth_store *of_hashes = auth_store_create(only, &errors);
+	assert_non_null(of_hashes);
+	struct auth *a = NULL;
+	struct credentials c = credentials_of(MECHANISM_SCRAM_SHA_256, "hash", "", "n,,n=hash,r=x");
+	got = auth_begin(of_hashes, &c, &facts, &a);
+	assert_int_equal(got, AUTH_MORE);
+	credentials_drop(&c);
+	auth_destroy(&a);
+	c = credentials_of(MECHANISM_SCRAM_SHA_256, "bob", "", "n,,n=bob,r=x");
+	assert_int_equal(auth_begin(of_hashes, &c, &facts, &a), AUTH_PASS);
+	credentials_drop(&c);
+	auth_store_unref(&of_hashes);
+	config_unref(&only);
+}
+
 static void external(
 	const char *const *names, size_t count, const char *authzid, const char *identity)
 {
@@ -331,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_somebody_else),
 		cmocka_unit_test(test_cram_md5),
 		cmocka_unit_test(test_scram),
+		cmocka_unit_test(test_scram_of_users_without_keys),
 		cmocka_unit_test(test_external),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_what_can_work),
