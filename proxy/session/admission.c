@@ -322,6 +322,21 @@ void session_on_response(void *owner, struct span line)
 	}
 }
 
+/*
+ * The client gives up after the server has refused its token, which it does by a challenge (RFC 7628 section
+ * 3.2.3): a failure, though he does not wait for the NO. False: nothing of the kind.
+ */
+bool session_note_refused_token(struct session *s)
+{
+	bool is_token = (MECHANISM_BIT(s->mechanism) & MECHANISMS_TOKEN) != 0;
+	if (s->loan == NULL || !is_token || client_state(s->client) != CLIENT_PREAUTH) {
+		return false;
+	}
+	(void)count_failure(s);
+	note_refusal(s, FAIL_AUTH, "", 0);
+	return true;
+}
+
 void session_on_cancelled(void *owner)
 {
 	struct session *s = owner;
@@ -330,7 +345,7 @@ void session_on_cancelled(void *owner)
 		session_judge_end(s);
 		return;
 	}
-	if (s->refusal == NULL) {
+	if (!session_note_refused_token(s) && s->refusal == NULL) {
 		note_refusal(s, FAIL_CANCELLED, "", 0);
 	}
 	loan_cancel(&s->loan);

@@ -276,6 +276,7 @@ void session_end(struct session *s, enum fail why, const char *detail)
 		}
 		not_parked = session_return_loan(s, why);
 	} else {
+		(void)session_note_refused_token(s);
 		loan_cancel(&s->loan);
 	}
 	session_log_end(s, why, detail, not_parked, had_server);

@@ -135,6 +135,7 @@ void session_refuse(struct session *s, struct span text); /* now; the client may
  */
 void session_refuse_credential(
 	struct session *s, enum fail why, const char *detail, struct span text);
+bool session_note_refused_token(struct session *s);
 void session_forget_user(struct session *s);
 void session_on_movable(void *owner);
 void session_on_response(void *owner, struct span line);

@@ -168,7 +168,8 @@ def test_a_server_without_the_mechanism(make_proxy, mail1):
 
 
 @pytest.mark.parametrize("end", ["cancel", "leave", "nonsense"])
-def test_the_error_step_may_end_otherwise(mux, end):
+def test_the_error_step_may_end_otherwise(make_proxy, server, end):
+    mux = make_proxy({"mail": server}, limits={"auth_delay": "100ms", "auth_delay_max": "1s"})
     with mux.client() as client:
         tag = client.start(f"AUTHENTICATE XOAUTH2 {xoauth2('u1', 'bad')}")
         client.challenge()
@@ -178,5 +179,11 @@ def test_the_error_step_may_end_otherwise(mux, end):
             client.send("*\r\n" if end == "cancel" else "no base64\r\n")
             client.until(tag).bad()
             sign_in(client, "XOAUTH2", "u1", jwt("u1"))[1].ok()
+    # He was refused, and knew it: whoever tries tokens like this is seen.
+    refused = mux.wait_event(msg="sign-in failed")
+    assert (refused["reason"], refused["user"]) == ("auth-failed", "u1")
+    with mux.client() as client:
+        sign_in(client, "XOAUTH2", "u1", "worse")[1].no("AUTHENTICATIONFAILED")
+    assert int(mux.wait_event(msg="sign-in failed", count=2)["delay_ms"]) == 200
     with mux.client() as client:
         sign_in(client, "XOAUTH2", "u1", jwt("u1"))[1].ok()
