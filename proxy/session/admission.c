@@ -284,6 +284,9 @@ static void on_refused(void *owner, struct span text, bool is_wrong_credential)
 		refuse_with(s, FAIL_SERVER_REFUSED, "the master user, or this user of his");
 	} else if (is_wrong_credential) {
 		session_refuse_credential(s, FAIL_AUTH, "", text);
+	} else if (!s->is_verified && span_is(text, fail_client_text(FAIL_AUTH))) {
+		/* Perhaps the password was right ([AUTHORIZATIONFAILED]): the time must not tell either. */
+		session_refuse_credential(s, FAIL_SERVER_REFUSED, "", text);
 	} else {
 		note_refusal(s, FAIL_SERVER_REFUSED, "", 0);
 		session_refuse(s, text);

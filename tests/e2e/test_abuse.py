@@ -209,3 +209,20 @@ def test_guesses_at_a_master_user_are_his_whomever_he_asks_for(make_proxy):
                     "AUTHENTICATIONFAILED")
             waits.append(int(proxy.events(msg="sign-in failed")[-1]["delay_ms"]))
         assert waits == [100, 200, 400, 600]
+
+
+@pytest.mark.parametrize("code", ["AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "REFERRAL imap://x/"])
+def test_time_does_not_tell_that_the_password_was_right(make_proxy, code):
+    """It was, but not for this mailbox, or not at this server: words and time are those of a wrong one."""
+    def refuse(peer):
+        peer.send(GREETING)
+        tag = peer.line().split()[0]
+        peer.send(tag + f" NO [{code}] no\r\n".encode())
+        peer.until_eof()
+
+    with Fake(refuse) as server:
+        proxy = make_proxy({"fake": server.where()}, limits=SHORT)
+        for n, expected in enumerate((100, 200, 400)):
+            with proxy.client() as client:
+                exchange.plain(client, f"u{n}", "word", authzid="box").no("AUTHENTICATIONFAILED")
+            assert int(proxy.events(msg="sign-in failed")[-1]["delay_ms"]) == expected
