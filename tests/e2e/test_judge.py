@@ -7,6 +7,7 @@ from lib import accounts, exchange, process
 from lib.cyrus import Cyrus
 from lib.dovecot import Dovecot
 from lib.master import EXTRA, MASTER, MASTER_WORD, backend, hashed, set_word, write
+from lib.sasl import b64
 
 
 def password_file(private_folder, name="users.pw"):
@@ -417,3 +418,21 @@ def test_sessions_outlive_the_masters_password(make_proxy, master_mail, private_
             client.cmd('LIST "" INBOX').ok()
         finally:
             set_word(private_folder, MASTER_WORD)
+
+
+@pytest.mark.threads
+def test_the_end_in_the_middle_of_exchanges(judge):
+    """Who is asked something is told; passwords that are being hashed, and those in the line, go."""
+    proxy = judge(workers=2)
+    asked = [proxy.client() for _ in range(6)]
+    for n, client in enumerate(asked):
+        client.send("a AUTHENTICATE CRAM-MD5\r\n" if n % 2 else
+                    "a AUTHENTICATE SCRAM-SHA-256 " + b64("n,,n=u1,r=abc") + "\r\n")
+        assert client.line().startswith(b"+ ")
+    hashing = [proxy.client() for _ in range(20)]
+    for n, client in enumerate(hashing):
+        client.send(f"a LOGIN u{n % 4 + 1} wrong\r\n")
+    proxy.reload()
+    proxy.stop()
+    for client in asked:
+        assert client.line().startswith(b"* BYE ")
