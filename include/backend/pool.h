@@ -144,6 +144,8 @@ const char *pool_known(struct pool *p, const struct pool_request *request);
  * signed in there; NULL: it is not known. Valid until the next call.
  */
 const char *pool_server_id(const struct pool *p, const struct config_backend *server);
+/* A server of any configuration as the newest one has it; NULL: that one has it no more, or changed. */
+const struct config_backend *pool_newest(const struct pool *p, const struct config_backend *server);
 
 /*
  * Never NULL. loan_is_ready tells whether on_ready is still to come. A connection of exactly the wanted

@@ -115,15 +115,27 @@ struct pool_server *server_find(struct pool *p, const struct config_backend *con
 	return server_ref(s);
 }
 
-const char *pool_server_id(const struct pool *p, const struct config_backend *server)
+static const struct pool_server *find_any(const struct pool *p, const struct config_backend *config)
 {
-	const struct pool_server *s = find_configured(p, server);
+	const struct pool_server *s = find_configured(p, config);
 	if (s == NULL) {
-		char *identity = identity_of(server);
+		char *identity = identity_of(config);
 		s = find(p, identity);
 		free(identity);
 	}
+	return s;
+}
+
+const char *pool_server_id(const struct pool *p, const struct config_backend *server)
+{
+	const struct pool_server *s = find_any(p, server);
 	return s != NULL ? s->id : NULL;
+}
+
+const struct config_backend *pool_newest(const struct pool *p, const struct config_backend *server)
+{
+	const struct pool_server *s = find_any(p, server);
+	return s != NULL ? s->config : NULL;
 }
 
 void server_learn_id(struct pool_server *s, struct span id)

@@ -199,16 +199,16 @@ bool session_use_master(struct session *s)
 void session_renew_master(struct session *s)
 {
 	const struct generation *newest = s->host->generation;
-	size_t backend;
-	bool is_group;
 	if (!s->is_verified || newest == s->generation) {
 		return;
 	}
-	const char *name = session_config(s)->backends[s->route.backend].name;
-	if (!config_find_target(newest->config, name, &is_group, &backend) || is_group) {
-		return;
-	}
-	const struct master *m = auth_store_master(newest->auth, backend);
+	/* Not to a server of the same name: it may be another machine, or be reached in clear. */
+	const struct config_backend *server =
+		pool_newest(s->host->pool, &session_config(s)->backends[s->route.backend]);
+	const struct master *m = server == NULL
+					 ? NULL
+					 : auth_store_master(newest->auth,
+						   (size_t)(server - newest->config->backends));
 	if (m != NULL) {
 		(void)master_credentials(m, span_str(s->route.login), &s->credentials);
 	}

@@ -6,6 +6,7 @@ import pytest
 from lib import accounts, exchange, process
 from lib.cyrus import Cyrus
 from lib.dovecot import Dovecot
+from lib.fake import Fake, friendly
 from lib.master import EXTRA, MASTER, MASTER_WORD, backend, hashed, set_word, write
 from lib.sasl import b64
 
@@ -436,3 +437,31 @@ def test_the_end_in_the_middle_of_exchanges(judge):
     proxy.stop()
     for client in asked:
         assert client.line().startswith(b"* BYE ")
+
+
+def test_the_masters_new_password_is_for_the_new_server(make_proxy, private_folder):
+    """A session of before goes on at the server of before, which may be left for a reason: it is not
+    reached safely, or was broken into."""
+    with Fake(friendly) as server:
+        before = backend(server, private_folder)
+        proxy = make_proxy({"mail1": before}, pool={"idle_timeout": "1s"},
+                           auth={"password_file": password_file(private_folder)})
+        with proxy.client("u2", "two:here") as client:
+            client.cmd("NOOP").ok()
+            proxy.wait_event(msg="server connection closed", reason="pool-idle-timeout")
+            after = backend(server, private_folder, word="for the new one")
+            proxy.reload(backends=[{"name": "mail1", **after, "min_version": "1.3"}])
+            new = b64(f"u2\0{MASTER}\0for the new one").encode()
+            old = b64(f"u2\0{MASTER}\0{MASTER_WORD}").encode()
+
+            def is_renewed():
+                with proxy.client() as other:
+                    other.login("u2", "two:here").ok()
+                    other.cmd('LIST "" INBOX').ok()
+                return new in server.received()
+
+            process.wait_for(is_renewed, "the workers have the new word", interval=0.2)
+            counts = [server.received().count(word) for word in (new, old)]
+            client.cmd('LIST "" INBOX').ok()
+            assert [server.received().count(word) for word in (new, old)] == [
+                counts[0], counts[1] + 1]
