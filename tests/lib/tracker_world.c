@@ -230,11 +230,12 @@ static void end(struct world *w)
 	if (w->rig.ended == TRACKER_LOGOUT) {
 		MUST(tracker_is_quiet(w->rig.t));
 	}
-	bool is_cut = w->rig.ended == TRACKER_FAILED;
 	if (w->rig.ended == TRACKER_MORE) {
 		settle(w);
-		MUST(buf_len(&w->rig.waiting) == 0);
+		/* What the server says to a literal may end the session: then nothing more is read. */
+		MUST(w->rig.ended != TRACKER_MORE || buf_len(&w->rig.waiting) == 0);
 	}
+	bool is_cut = w->rig.ended == TRACKER_FAILED;
 	if (w->rig.ended == TRACKER_MORE) {
 		w->is_useful = tracker_rig_gone(&w->rig);
 		settle(w);
