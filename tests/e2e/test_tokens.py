@@ -98,7 +98,7 @@ def test_no_token_is_answered_beyond_its_end(mux, server):
         error, reply = sign_in(client, "XOAUTH2", "u1", token)
         # The server is asked, and takes it for as long as its clock says.
         if reply.status == "OK":
-            assert mux.events(mark, msg="sign-in")[-1]["connection"] == "new"
+            assert mux.wait_event(mark, msg="sign-in")["connection"] == "new"
         else:
             assert error
 
