@@ -16,12 +16,12 @@ TRAP = (b"* 9999 EXISTS\r\n* 1 EXPUNGE\r\n+ go ahead\r\na1 OK done {12}\r\n* BYE
 
 
 def message(user, box, key, size=0):
-    """A message that says on many lines whose it is."""
+    """A message that says on each line whose it is; the numbers show where one is lost."""
     mark = f"mark<{user}/{box}/{key}>".encode()
     text = b"".join((b"From: ", user.encode(), b"@example.org\r\nSubject: ", mark, b"\r\nX-Mark: ", mark,
                      b"\r\nMessage-ID: <", key.encode(), b"@example.org>\r\n\r\n", TRAP))
-    lines = max(1, (size - len(text)) // (len(mark) + 2))
-    return text + (mark + b"\r\n") * lines
+    lines = max(1, (size - len(text)) // (len(mark) + 8))
+    return text + b"".join(b"%s %05d\r\n" % (mark, number) for number in range(lines))
 
 
 def difference(right, wrong):
