@@ -5,7 +5,7 @@
 #   make test         everything CI runs; installs what is missing
 #   make unit         unit tests under ASan and UBSan; UNIT=imap/quote runs one
 #   make e2e          end-to-end tests; BINARY=build/asan/imapmux, PYTEST="-k name -x"
-#   make nightly      what takes longer: SESSIONS=10000 random sessions, with and without sanitizers
+#   make nightly      what takes longer: fuzzing, SESSIONS=10000 random sessions with and without sanitizers
 #   make bench        imapmux beside its peers; QUICK=1, ONLY=noop,fetch, PEERS=imapmux,haproxy, BEFORE=BINARY
 #   make demo         two Dovecot servers, imapmux before them and a guided tour; ONCE=1 ends after it
 #
@@ -139,9 +139,11 @@ format: build/.deps-test
 man: build/.deps-test
 	@tests/lint/man.sh etc/man/*.[0-9]
 
-# Random sessions: under AddressSanitizer for leaks, without for memory, under ThreadSanitizer for races.
+# Fuzzers from seeds of their own. Random sessions: under AddressSanitizer for leaks, without for memory,
+# under ThreadSanitizer for races.
 SESSIONS ?= 10000
 nightly: build/asan/imapmux build/imapmux build/tsan/imapmux build/.deps-test
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=120
 	@IMAPMUX_SESSIONS=$(SESSIONS) tests/e2e/run.sh build/asan/imapmux -s -k test_random $(PYTEST)
 	@IMAPMUX_SESSIONS=$(SESSIONS) tests/e2e/run.sh build/imapmux -s -k test_random $(PYTEST)
 	@IMAPMUX_SESSIONS=$$(($(SESSIONS) / 5)) IMAPMUX_WORKERS=4 \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh SECONDS FUZZER...: runs each fuzzer for that long, two at a time, on a copy of its corpus
 # (tests/fuzz/corpus/NAME/), so that what it finds stays in build/. One line each; fails on any find.
+# FUZZ_SEED in the environment repeats a run; without it each explores elsewhere.
 set -u
 seconds=$1
 shift
@@ -17,7 +18,7 @@ fuzz_one()
 	if [ -d "tests/fuzz/corpus/$name" ]; then
 		cp -r "tests/fuzz/corpus/$name/." "$dir/corpus/"
 	fi
-	"$program" -max_total_time="$1" -timeout=5 -rss_limit_mb=2048 -use_value_profile=0 -print_final_stats=1 \
+	"$program" ${FUZZ_SEED:+-seed="$FUZZ_SEED"} -max_total_time="$1" -timeout=5 -rss_limit_mb=2048 -use_value_profile=0 -print_final_stats=1 \
 		-artifact_prefix="$dir/" "$dir/corpus" >"$log" 2>&1 </dev/null
 	status=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
