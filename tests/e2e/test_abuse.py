@@ -79,7 +79,7 @@ def test_S9_a_right_password_never_waits(make_proxy, mail1):
         with proxy.client("u1", mail1.users["u1"]) as victim:
             victim.cmd("NOOP").ok()
             victim.logout()
-    assert proxy.events(msg="sign-in")[-1]["connection"] == "pooled"
+    assert proxy.wait_event(msg="sign-in", count=3)["connection"] == "pooled"
     for stranger, _ in strangers:
         assert stranger.pending(0.01) == b""
         stranger.close()
