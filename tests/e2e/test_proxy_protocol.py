@@ -249,6 +249,21 @@ def test_address_is_carried_to_the_home_worker(make_proxy, mail1):
     assert len({event["worker"] for event in seen.values()}) == 2
 
 
+@pytest.mark.threads
+@pytest.mark.parametrize("header", [b"", v1()[:9], v2(command=0x20), v2()],
+                         ids=["nothing", "half", "local", "whole"])
+def test_resets_at_the_door(make_proxy, mail1, header):
+    """Whether the reset is seen before the header or behind it: the next client finds the door open."""
+    proxy = make_proxy({"mail": mail1}, listeners={"plain": OPEN}, workers=2)
+    for _ in range(50):
+        with proxy.client(header=header, greet=False) as client:
+            client.kill()
+    with proxy.client(header=v1()) as client:
+        sign_in(client, mail1)
+    proxy.wait_event(msg="sign-in", client="192.0.2.7")
+    proxy.stop()
+
+
 @pytest.mark.parametrize("options", ["send-proxy", "send-proxy-v2", "send-proxy-v2-ssl-cn"])
 @pytest.mark.parametrize("kind", ["plain", "tls", "starttls"])
 def test_behind_a_real_haproxy(mux, mail1, tls, kind, options):
@@ -262,9 +277,11 @@ def test_behind_a_real_haproxy(mux, mail1, tls, kind, options):
 
 
 def test_health_checks_of_a_real_haproxy(make_proxy, mail1):
-    """Its checks send LOCAL, connect and leave: nothing of that is worth a line of a log."""
+    """Its checks send LOCAL, read the greeting and reset: nothing of that is worth a line of a log. (A check
+    that resets before it has read may be gone before anybody saw it.)"""
     proxy = make_proxy({"mail": mail1}, listeners={"plain": OPEN})
-    checks = "check inter 50ms check-send-proxy send-proxy-v2"
+    checks = ("check inter 50ms check-send-proxy send-proxy-v2\n"
+              "  option tcp-check\n  tcp-check expect string OK")
     with HAProxy(proxy.ports["plain"], checks) as front:
         def checked():
             return len(proxy.events(msg="client end")) >= 3
