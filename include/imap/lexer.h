@@ -16,6 +16,10 @@ enum literal_form {
 	LITERAL_MALFORMED /* no two readers agree where this line ends: refuse it */
 };
 
+/* Of the number of a header of which only the end of the line is known: as many as 64 bits need. The
+ * grammar sets no bound, but zeros without end would push the brace out of sight. */
+enum { LITERAL_DIGITS_MAX = 20 };
+
 struct literal {
 	uint64_t
 		size; /* octets that follow the line end; any 64-bit number: compare it with a cap */
@@ -35,7 +39,8 @@ enum literal_form literal_header(struct span line, struct literal *out);
 /*
  * The same for a line of a server that is neither a status response (OK, NO, BAD, BYE, PREAUTH: they
  * hold text, whatever it ends in) nor tagged nor "+". A server's literals are never LITERAL_NONSYNC;
- * LITERAL_MALFORMED: "{n}" with more than 64 bits.
+ * LITERAL_MALFORMED: more than 64 bits, or more than LITERAL_DIGITS_MAX digits before a "}", whatever is
+ * before them: the line may be only the end of one.
  */
 enum literal_form literal_header_server(struct span line, struct literal *out);
 

@@ -69,6 +69,9 @@ enum literal_form literal_header_server(struct span line, struct literal *out)
 	while (brace > 0 && line.p[brace - 1] >= '0' && line.p[brace - 1] <= '9') {
 		brace--;
 	}
+	if (line.n - 1 - brace > LITERAL_DIGITS_MAX) {
+		return LITERAL_MALFORMED;
+	}
 	if (brace == line.n - 1 || brace == 0 || line.p[brace - 1] != '{') {
 		return LITERAL_NONE;
 	}

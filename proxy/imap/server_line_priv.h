@@ -6,6 +6,7 @@
 #define IMAPMUX_IMAP_SERVER_LINE_PRIV_H
 
 #include "base/span.h"
+#include "imap/lexer.h"
 
 /* What a response is, told by its first bytes. */
 enum server_line {
@@ -25,8 +26,9 @@ enum server_line server_line_kind(struct span head);
 struct span server_line_word(struct span head);
 
 /* The last bytes of a line that is passed on, or swallowed, in pieces: enough for " ~{n+}\r\n" with
- * 20 digits, and for the 8 bytes of "MODSEQ (". */
+ * LITERAL_DIGITS_MAX digits or one too many, and for the 8 bytes of "MODSEQ (". */
 enum { TAIL_MAX = 32 };
+_Static_assert(TAIL_MAX >= sizeof " ~{0+}\r\n" - 1 + LITERAL_DIGITS_MAX, "a header is seen whole");
 struct tail {
 	uint8_t bytes[TAIL_MAX];
 	uint8_t n;

@@ -167,20 +167,25 @@ static enum tracker_verdict swallow_literal(struct tracker *t, struct span *in)
 	return TRACKER_MORE;
 }
 
-/* Of a swallowed line only the end is known, so quotes are not: " {n+}" is believed. */
-static bool ends_in_nonsync(struct span line, struct literal *out)
+/* Of a swallowed line only the end is known, so quotes are not: " {n+}" is believed. Malformed: more
+ * digits than a header may have, so that nobody knows how many octets follow. */
+static enum literal_form swallowed_header(struct span line, struct literal *out)
 {
-	for (size_t i = line.n; i > 1; i--) {
-		if (line.p[i - 1] == '{') {
-			size_t begin = i - 2;
-			if (line.p[begin] == '~' && begin > 0) {
-				begin--;
-			}
-			return literal_header(span_slice(line, begin, line.n), out) ==
-			       LITERAL_NONSYNC;
-		}
+	if (line.n < 2 || memcmp(line.p + line.n - 2, "+}", 2) != 0) {
+		return LITERAL_NONE;
 	}
-	return false;
+	size_t brace = line.n - 2;
+	while (brace > 0 && line.p[brace - 1] >= '0' && line.p[brace - 1] <= '9') {
+		brace--;
+	}
+	if (line.n - 2 - brace > LITERAL_DIGITS_MAX) {
+		return LITERAL_MALFORMED;
+	}
+	size_t begin = brace > 1 ? brace - 2 : 0;
+	begin -= begin > 0 && line.p[begin] == '~' ? 1 : 0;
+	return literal_header(span_slice(line, begin, line.n), out) == LITERAL_NONSYNC
+		       ? LITERAL_NONSYNC
+		       : LITERAL_NONE;
 }
 
 static enum tracker_verdict swallow_line(
@@ -198,11 +203,17 @@ static enum tracker_verdict swallow_line(
 		return TRACKER_MORE;
 	}
 	struct literal literal;
-	if (!ends_in_nonsync(span_chomp(tail_span(&t->swallowed)), &literal)) {
+	enum fail why = FAIL_CLIENT_PROTOCOL;
+	switch (swallowed_header(span_chomp(tail_span(&t->swallowed)), &literal)) {
+	case LITERAL_NONSYNC:
+		why = tracker_swallow(t, literal.size);
+		break;
+	case LITERAL_MALFORMED:
+		break;
+	default:
 		tracker_expect_command(t);
 		return TRACKER_MORE;
 	}
-	enum fail why = tracker_swallow(t, literal.size);
 	return why == FAIL_NONE ? TRACKER_MORE : tracker_fail(t, sink, why);
 }
 
