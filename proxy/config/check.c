@@ -282,31 +282,6 @@ static unsigned usable_cpus(void)
 	return online > 0 ? (unsigned)online : 1;
 }
 
-/* What is not done because a PROXY header binds a connection to its first client. */
-static void note_send_proxy(struct raw *r)
-{
-	struct config *c = r->config;
-	for (size_t i = 0; i < c->backend_count; i++) {
-		struct config_backend *b = &c->backends[i];
-		struct config_place place = raw_place_of(r, "backends", (int)i, "send_proxy");
-		if (b->send_proxy == 0) {
-			continue;
-		}
-		if (c->pool.spares > 0) {
-			config_errors_add(&c->notes, place, "backends.send_proxy",
-				"no spares for \"%s\": a connection is its client's from the "
-				"first byte",
-				b->name);
-		}
-		if (b->unauthenticate) {
-			config_errors_add(&c->notes, place, "backends.send_proxy",
-				"no unauthenticate for \"%s\": another user would show this one's "
-				"address",
-				b->name);
-		}
-	}
-}
-
 void raw_check(struct raw *r)
 {
 	check_tls(r);
@@ -315,7 +290,7 @@ void raw_check(struct raw *r)
 	raw_check_auth(r);
 	check_rights(r);
 	check_admin(r);
-	note_send_proxy(r);
+	raw_note(r);
 	take_hidden(r);
 	if (r->config->workers == 0) {
 		r->config->workers = usable_cpus();

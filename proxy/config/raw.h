@@ -60,6 +60,9 @@ bool raw_check_readable(
 /* check_auth.c: sign-ins that end at the proxy. */
 void raw_check_auth(struct raw *r);
 
+/* notes.c: what takes no effect beside other settings. */
+void raw_note(struct raw *r);
+
 /* config.c: the certificates go, and their number is 0. */
 void config_drop_certificates(struct config_tls *tls);
 

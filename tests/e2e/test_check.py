@@ -55,3 +55,14 @@ def test_check_refuses(tmp_path, extra, words):
     assert status == 2, out + err
     for word in words:
         assert word in out + err, out + err
+
+
+def test_check_tells_what_nobody_uses_without_tls(tmp_path, ca):
+    server = BASE["backends"][0]
+    for key, value in (("min_version", "1.3"), ("ca", ca.ca), ("server_name", "mail.example.org")):
+        status, out, err = check(tmp_path, render({**BASE, "backends": [{**server, key: value}]}))
+        assert status == 0 and "ok" in out, err
+        assert err.startswith("note: ") and f"backends.{key}" in err and '"mail1"' in err, (key, err)
+    # What is written as it would be anyway is no mistake.
+    same = {**server, "min_version": "1.2", "ca": "", "server_name": "127.0.0.1", "verify": True}
+    assert check(tmp_path, render({**BASE, "backends": [same]})) == (0, "ok\n", "")
