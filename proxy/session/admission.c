@@ -58,15 +58,21 @@ static void note_refusal(struct session *s, enum fail why, const char *detail, u
 	session_log_refusal(s, why, detail, delay);
 }
 
+bool session_leave_if_draining(struct session *s)
+{
+	if (!s->host->is_draining) {
+		return false;
+	}
+	client_say_bye(s->client, FAIL_SHUTDOWN);
+	session_end(s, FAIL_SHUTDOWN, "");
+	return true;
+}
+
 void session_refuse(struct session *s, struct span text)
 {
 	client_refuse(s->client, text);
 	session_forget_user(s);
-	if (s->host->is_draining) {
-		/* He may try again, but not here. */
-		client_say_bye(s->client, FAIL_SHUTDOWN);
-		session_end(s, FAIL_SHUTDOWN, "");
-	}
+	(void)session_leave_if_draining(s); /* he may try again, but not here */
 }
 
 /* Counts the failure. The credentials are where session_admit left them: with us, or with the client. */
@@ -305,6 +311,9 @@ static void on_loan_failed(void *owner, enum fail why, const char *detail)
 static void on_challenge(void *owner, struct span line)
 {
 	struct session *s = owner;
+	if (session_leave_if_draining(s)) {
+		return;
+	}
 	if (!client_challenge(s->client, line)) {
 		loan_cancel(&s->loan);
 		refuse_with(s, FAIL_SERVER_PROTOCOL, "too many challenges");

@@ -135,6 +135,9 @@ static void act(struct session *s, enum auth_verdict verdict)
 {
 	switch (verdict) {
 	case AUTH_MORE:
+		if (session_leave_if_draining(s)) {
+			return;
+		}
 		if (!client_challenge(s->client, auth_challenge(s->auth))) {
 			session_refuse(s, span_str(fail_client_text(FAIL_AUTH)));
 		}

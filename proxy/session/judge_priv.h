@@ -18,6 +18,10 @@ void session_judge_response(struct session *s, struct span line);
 /* Ends what is under way; nothing may be. */
 void session_judge_end(struct session *s);
 
+/* admission.c: of a client who would have to say more. While the worker drains he is told BYE instead, the
+ * session is ended, and this is true. */
+bool session_leave_if_draining(struct session *s);
+
 /* Of a verified user with a route: s->credentials become those of the master user. False: his server has
  * none, or none that could sign in as him. */
 bool session_use_master(struct session *s);

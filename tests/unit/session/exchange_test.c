@@ -20,6 +20,7 @@
 
 #define CHALLENGE   "+ e30=\r\n"
 #define REFUSED     "a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"
+#define SHUTDOWN    "* BYE [UNAVAILABLE] Server is shutting down\r\n"
 #define UNAVAILABLE "a NO [UNAVAILABLE] Server closed the connection\r\n"
 
 static bool judge(struct fake_connection *c, struct span line)
@@ -55,7 +56,7 @@ static void refuse_at_once(struct session_rig *r)
 	r->fake.arg = &relentless;
 }
 
-static void begin(struct caller *c, struct session_rig *r, const char *user)
+static void begin_to_wait(struct caller *c, struct session_rig *r, const char *user)
 {
 	struct buf text, line;
 	buf_init(&text, 200);
@@ -67,9 +68,14 @@ static void begin(struct caller *c, struct session_rig *r, const char *user)
 	caller_connect(c, r, 0, SESSION_RIG_PLAIN);
 	caller_greet(c);
 	caller_say(c, (const char *)buf_peek(&line).p);
-	caller_hear_exactly(c, CHALLENGE);
 	buf_finish(&text);
 	buf_finish(&line);
+}
+
+static void begin(struct caller *c, struct session_rig *r, const char *user)
+{
+	begin_to_wait(c, r, user);
+	caller_hear_exactly(c, CHALLENGE);
 }
 
 /* The dialogue goes on as if nothing had been; then both sides leave. */
@@ -220,6 +226,37 @@ static void test_refused_with_delay(void **state)
 	end(&c);
 }
 
+static bool has_asked(void *arg)
+{
+	const struct session_rig *r = arg;
+	return r->fake.count == 1 &&
+	       span_contains_nocase(buf_peek(&r->fake.connections[0].heard), "AUTHENTICATE ");
+}
+
+static bool swallow(struct fake_connection *c, struct span line)
+{
+	(void)c;
+	return span_contains_nocase(line, "AUTHENTICATE XOAUTH2");
+}
+
+/* What the server asks the client after the end has begun: there is no time for the answer. */
+static void test_challenged_while_draining(void **state)
+{
+	struct session_rig *r = *state;
+	struct caller c;
+	r->fake.on_line = swallow;
+	begin_to_wait(&c, r, r->users[0]);
+	session_rig_until(r, has_asked, r);
+	session_host_drain(&r->hosts[0]);
+	session_rig_settle(r);
+	assert_int_equal(c.peer.ended, 0);
+	fake_say(&r->fake.connections[0], CHALLENGE);
+	caller_hear_the_end(&c);
+	caller_hear_exactly(&c, SHUTDOWN);
+	caller_finish(&c);
+	session_rig_wait(r, &r->drained[0]);
+}
+
 static void test_drained(void **state)
 {
 	struct session_rig *r = *state;
@@ -227,7 +264,7 @@ static void test_drained(void **state)
 	begin(&c, r, r->users[0]);
 	session_host_drain(&r->hosts[0]);
 	caller_hear_the_end(&c);
-	caller_hear_exactly(&c, "* BYE [UNAVAILABLE] Server is shutting down\r\n");
+	caller_hear_exactly(&c, SHUTDOWN);
 	caller_finish(&c);
 	session_rig_wait(r, &r->drained[0]);
 }
@@ -242,6 +279,7 @@ int main(void)
 		STORY(test_the_server_does_not_wait),
 		STORY(test_refused_with_delay),
 		STORY(test_drained),
+		STORY(test_challenged_while_draining),
 	};
 	return cmocka_run_group_tests(tests, session_rig_init, session_rig_fini);
 }
