@@ -95,6 +95,16 @@ static uint64_t count_failure(const struct session *s)
 	return guard_failed(s->host->guard, &failure, net_loop_now(s->host->loop));
 }
 
+/* What has been judged: the client's words, and what the password file has of him. */
+static void drop_secrets(struct session *s)
+{
+	credentials_drop(&s->credentials);
+	session_judge_end(s);
+	if (client_state(s->client) == CLIENT_WAITING) {
+		credentials_drop(client_credentials(s->client));
+	}
+}
+
 void session_refuse_credential(
 	struct session *s, enum fail why, const char *detail, struct span text)
 {
@@ -106,12 +116,12 @@ void session_refuse_credential(
 		return;
 	}
 	/*
-	 * What is kept meanwhile is the client's connection and this text: no loan, no password. The
+	 * What is kept meanwhile is the client's connection and this text: no loan, no secret. The
 	 * stream is paused, so that whoever leaves instead of waiting counts for his address until the
 	 * time is over: clients_per_ip bounds how fast an address may guess.
 	 */
 	s->refusal = xmemdup0(text.p, text.n);
-	credentials_drop(&s->credentials);
+	drop_secrets(s);
 	net_loop_arm(s->host->loop, &s->timer, delay - waited);
 }
 

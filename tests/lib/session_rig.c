@@ -53,10 +53,11 @@ static struct generation *make_generation(struct session_rig *r, const char *set
 		"listeners = ( { address = \"127.0.0.1:1143\"; tls = \"none\"; },\n"
 		"  { address = \"127.0.0.1:1993\"; tls = \"implicit\"; } );\n"
 		"tls = { certificate = \"%s\"; key = \"%s\"; };\n"
-		"backends = ( { name = \"fake\"; address = \"127.0.0.1:%u\"; tls = \"none\"; } );\n"
+		"backends = ( { name = \"fake\"; address = \"127.0.0.1:%u\"; tls = \"none\";\n"
+		"  master_user = \"master\"; master_password_file = \"%s\"; } );\n"
 		"users = ( { match = \"user*\"; backend = \"fake\"; } );\n%s%s",
 		pki_path(&pki, "mail.pem").text, pki_path(&pki, "mail.key").text,
-		r->fake.config.address.port,
+		r->fake.config.address.port, scratch_write("master.pw", "word\n"),
 		/* The tests count connections. */
 		strstr(settings, "capabilities") == NULL ? "capabilities = { probe = 0; };\n" : "",
 		settings);

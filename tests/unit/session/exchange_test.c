@@ -13,7 +13,9 @@
 
 #include <cmocka.h>
 
+#include "../../../proxy/session/session_priv.h"
 #include "imap/base64.h"
+#include "lib/scratch.h"
 #include "lib/session_rig.h"
 
 #define STORY(test) cmocka_unit_test_setup_teardown(test, make, session_rig_unmake)
@@ -226,6 +228,55 @@ static void test_refused_with_delay(void **state)
 	end(&c);
 }
 
+/* The session whose refusal waits for its time, on whichever host. */
+static struct session *held_back(struct session_rig *r)
+{
+	for (int i = 0; i < SESSION_RIG_HOSTS; i++) {
+		LIST_FOREACH_SAFE(node, &r->hosts[i].sessions)
+		{
+			struct session *s = LIST_OBJECT(node, struct session, node);
+			if (s->refusal != NULL) {
+				return s;
+			}
+		}
+	}
+	return NULL;
+}
+
+static bool is_held_back(void *arg)
+{
+	return held_back(arg) != NULL;
+}
+
+/* Whom the proxy has judged, or has no route for: while the no has to wait, no password is kept for it. */
+static void test_nothing_is_kept_of_a_refused_client(void **state)
+{
+	struct session_rig *r = *state;
+	char text[400];
+	snprintf(text, sizeof text,
+		"auth = { password_file = \"%s\"; };\n"
+		"limits = { auth_delay = \"5s\"; auth_delay_max = \"5s\"; };",
+		scratch_write("users.pw", "stranger:{PLAIN}right\n"));
+	session_rig_renew(r, text);
+	for (int has_route = 0; has_route < 2; has_route++) {
+		struct caller c;
+		caller_connect(&c, r, 0, SESSION_RIG_PLAIN);
+		caller_greet(&c);
+		caller_say(
+			&c, has_route ? "a LOGIN stranger wrong\r\n" : "a LOGIN nobody wrong\r\n");
+		session_rig_until(r, is_held_back, r);
+		struct session *s = held_back(r);
+		assert_null(s->auth);
+		assert_null(s->job);
+		assert_int_equal(s->credentials.password.len, 0);
+		assert_int_equal(client_credentials(s->client)->password.len, 0);
+		session_rig_jump(r, 6000);
+		caller_hear_exactly(&c, REFUSED);
+		end(&c);
+		session_rig_until(r, is_gone, r);
+	}
+}
+
 static bool has_asked(void *arg)
 {
 	const struct session_rig *r = arg;
@@ -280,6 +331,7 @@ int main(void)
 		STORY(test_refused_with_delay),
 		STORY(test_drained),
 		STORY(test_challenged_while_draining),
+		STORY(test_nothing_is_kept_of_a_refused_client),
 	};
 	return cmocka_run_group_tests(tests, session_rig_init, session_rig_fini);
 }
