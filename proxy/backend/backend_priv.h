@@ -83,7 +83,6 @@ struct backend {
 	int state;
 	bool is_unproved; /* on its way with a credential that the server has not proved yet */
 	bool is_leaving;  /* counted as such */
-	bool must_stay;   /* the server refused UNAUTHENTICATE */
 	bool must_enable; /* CONDSTORE was only used: it is enabled before the connection is parked */
 	bool is_condemned;                   /* not to be parked any more */
 	bool is_spare;                       /* was one before its loan came, or is */
@@ -164,7 +163,6 @@ size_t backend_scrub_data(struct backend *b, struct span in);
 void backend_scrub_broken(struct backend *b, enum fail why);
 void backend_arm_parked(struct backend *b);
 bool backend_is_too_old(const struct backend *b);
-void backend_stay(struct backend *b); /* UNAUTHENTICATE was refused: scrubbed as usual */
 
 /* leave.c: SCRUBBING by UNAUTHENTICATE. False: that is not possible here. */
 bool backend_leave(struct backend *b, bool is_selected);

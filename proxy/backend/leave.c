@@ -8,8 +8,8 @@
  * user lets go of the connection; the capabilities before sign-in come with the OK or are asked for; it
  * is a spare (spare.c). The next user is signed in by the server itself. Nothing is ever sent behind it
  * before its answer.
- * Failure ways: the server refuses: the connection is what it was, and is parked for its user. Any other
- * answer, or none: closed.
+ * Failure ways: any other answer than OK, or none: closed. A server that refuses what it has listed may
+ * hold other surprises for the next user.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static bool can_leave(const struct backend *b)
 	const struct config_backend *config = b->server->config;
 	/* Its PROXY header names the client whom it was opened for. */
 	return config != NULL && config->unauthenticate && config->send_proxy == 0 &&
-	       !b->must_stay && capability_has(span_str(b->capabilities), "UNAUTHENTICATE");
+	       capability_has(span_str(b->capabilities), "UNAUTHENTICATE");
 }
 
 bool backend_leave(struct backend *b, bool is_selected)
@@ -35,6 +35,7 @@ bool backend_leave(struct backend *b, bool is_selected)
 	buf_init(&out, BACKEND_OUT_MAX);
 	b->errand = xcalloc(1, sizeof *b->errand);
 	errand_begin(b->errand, b->tag, span_str("UNAUTHENTICATE"), is_selected, &out);
+	tracker_destroy(&b->tracker);
 	backend_write(b, &out);
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
 	return true;
@@ -55,7 +56,6 @@ static void begin_anew(struct backend *b)
 	buf_init(&out, BACKEND_OUT_MAX);
 	b->signin = signin_create_again(errand_capabilities(b->errand), &out);
 	backend_end_errand(b);
-	tracker_destroy(&b->tracker);
 	user_signed_out(b);
 	log_left();
 	counter_add(p->counters, COUNTER_POOL_UNAUTHENTICATED, 1);
@@ -78,10 +78,6 @@ void backend_leave_data(struct backend *b, struct span *in)
 		begin_anew(b);
 		break;
 	case ERRAND_REFUSED:
-		backend_end_errand(b);
-		b->must_stay = true;
-		backend_stay(b);
-		break;
 	case ERRAND_FAILED:
 		backend_scrub_broken(b, FAIL_SCRUB);
 		break;

@@ -140,15 +140,6 @@ static void begin_check(struct backend *b)
 	net_loop_arm(b->pool->loop, &b->timer, POOL_SCRUB_MS);
 }
 
-void backend_stay(struct backend *b)
-{
-	if (b->tracker != NULL) {
-		begin_scrub(b);
-	} else {
-		begin_check(b);
-	}
-}
-
 const char *backend_take_back(struct backend *b, struct tracker **tracker)
 {
 	assert(b->state == BACKEND_LENT);
