@@ -187,10 +187,25 @@ void session_judge_response(struct session *s, struct span line)
 	act(s, auth_respond(s->auth, line));
 }
 
+/* The master user of the session's server as the newest configuration has him; NULL: it has none. */
+static const struct master *newest_master(const struct session *s)
+{
+	const struct generation *newest = s->host->generation;
+	/* Not to a server of the same name: it may be another machine, or be reached in clear. */
+	const struct config_backend *server =
+		pool_newest(s->host->pool, &session_config(s)->backends[s->route.backend]);
+	return server == NULL ? NULL
+			      : auth_store_master(
+					newest->auth, (size_t)(server - newest->config->backends));
+}
+
 bool session_use_master(struct session *s)
 {
-	const struct master *m = auth_store_master(s->generation->auth, s->route.backend);
 	assert(s->credentials.is_verified && s->has_route);
+	const struct master *m = newest_master(s);
+	if (m == NULL) {
+		m = auth_store_master(s->generation->auth, s->route.backend);
+	}
 	if (m == NULL || !master_credentials(m, span_str(s->route.login), &s->credentials)) {
 		return false;
 	}
@@ -201,17 +216,8 @@ bool session_use_master(struct session *s)
 
 void session_renew_master(struct session *s)
 {
-	const struct generation *newest = s->host->generation;
-	if (!s->is_verified || newest == s->generation) {
-		return;
-	}
-	/* Not to a server of the same name: it may be another machine, or be reached in clear. */
-	const struct config_backend *server =
-		pool_newest(s->host->pool, &session_config(s)->backends[s->route.backend]);
-	const struct master *m = server == NULL
-					 ? NULL
-					 : auth_store_master(newest->auth,
-						   (size_t)(server - newest->config->backends));
+	bool is_old = s->is_verified && s->generation != s->host->generation;
+	const struct master *m = is_old ? newest_master(s) : NULL;
 	if (m != NULL) {
 		(void)master_credentials(m, span_str(s->route.login), &s->credentials);
 	}

@@ -22,8 +22,8 @@ void session_judge_end(struct session *s);
  * session is ended, and this is true. */
 bool session_leave_if_draining(struct session *s);
 
-/* Of a verified user with a route: s->credentials become those of the master user. False: his server has
- * none, or none that could sign in as him. */
+/* Of a verified user with a route: s->credentials become those of the master user, by the newest
+ * configuration that has this server. False: there is none, or none that could sign in as him. */
 bool session_use_master(struct session *s);
 
 /* Of a session that was signed in so and needs another connection: the master user may have another

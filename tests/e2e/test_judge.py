@@ -465,3 +465,24 @@ def test_the_masters_new_password_is_for_the_new_server(make_proxy, private_fold
             client.cmd('LIST "" INBOX').ok()
             assert [server.received().count(word) for word in (new, old)] == [
                 counts[0], counts[1] + 1]
+
+
+def test_the_masters_new_password_is_for_who_came_before(make_proxy, private_folder):
+    """The client has connected before the reload, and signs in behind it."""
+    with Fake(friendly) as server:
+        proxy = make_proxy({"mail1": backend(server, private_folder)},
+                           auth={"password_file": password_file(private_folder)})
+        with proxy.client() as client:
+            proxy.reload(backends=[{"name": "mail1", **backend(server, private_folder, word="the new one")}])
+            new = b64(f"u2\0{MASTER}\0the new one").encode()
+
+            def is_renewed():
+                proxy.session("u2", "two:here")
+                return new in server.received()
+
+            process.wait_for(is_renewed, "the workers have the new word", interval=0.2)
+            old = b64(f"u1\0{MASTER}\0{MASTER_WORD}").encode()
+            client.login("u1", "one here").ok()
+            client.cmd('LIST "" INBOX').ok()
+            assert b64(f"u1\0{MASTER}\0the new one").encode() in server.received()
+            assert old not in server.received()
