@@ -217,6 +217,23 @@ void tls_destroy(struct tls **t)
 
 /* The conversation. */
 
+/*
+ * What the session key was agreed with is of use to nobody now but to a thief, and 0.4 KB. OpenSSL keeps
+ * both keys until the end of the connection; naming their type anew wipes what is in them.
+ */
+static void forget_exchange(SSL *ssl)
+{
+	EVP_PKEY *keys[2] = {NULL, NULL};
+	SSL_get_tmp_key(ssl, &keys[0]);
+	SSL_get_peer_tmp_key(ssl, &keys[1]);
+	for (size_t i = 0; i < 2; i++) {
+		if (keys[i] != NULL) {
+			EVP_PKEY_set_type(keys[i], EVP_PKEY_X25519);
+			EVP_PKEY_free(keys[i]);
+		}
+	}
+}
+
 enum tls_result tls_handshake(struct tls *t, struct span *in, struct buf *out)
 {
 	if (t->detail != NULL) {
@@ -226,6 +243,9 @@ enum tls_result tls_handshake(struct tls *t, struct span *in, struct buf *out)
 	int n = SSL_do_handshake(t->ssl);
 	enum tls_result result = n == 1 ? TLS_DONE : explain(t, n);
 	end_call(t);
+	if (result == TLS_DONE) {
+		forget_exchange(t->ssl);
+	}
 	if (result == TLS_DONE && t->is_server) {
 		/* Passwords come now: the record buffer does not keep them after it was read. */
 		SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);

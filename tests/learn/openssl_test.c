@@ -216,6 +216,39 @@ static void half_close(void **state)
 	part(t);
 }
 
+static bool has_private_key(EVP_PKEY *key)
+{
+	uint8_t bytes[64];
+	size_t n = sizeof bytes;
+	bool has = EVP_PKEY_get_raw_private_key(key, bytes, &n) == 1;
+	ERR_clear_error();
+	return has;
+}
+
+/* The ephemeral key outlives the handshake; naming its type wipes it, and keys are still updated. */
+static void exchange_is_forgotten(void **state)
+{
+	struct talk *t = *state;
+	char bytes[8];
+	EVP_PKEY *own = NULL;
+	EVP_PKEY *peer = NULL;
+	join(t);
+	assert_int_equal(SSL_get_tmp_key(t->server, &own), 1);
+	assert_int_equal(SSL_get_peer_tmp_key(t->server, &peer), 1);
+	assert_true(has_private_key(own));
+	assert_int_equal(EVP_PKEY_set_type(own, EVP_PKEY_X25519), 1);
+	assert_int_equal(EVP_PKEY_set_type(peer, EVP_PKEY_X25519), 1);
+	assert_false(has_private_key(own));
+	EVP_PKEY_free(own);
+	EVP_PKEY_free(peer);
+	assert_int_equal(SSL_key_update(t->client, SSL_KEY_UPDATE_REQUESTED), 1);
+	assert_int_equal(SSL_write(t->client, "a", 1), 1);
+	assert_int_equal(SSL_read(t->server, bytes, sizeof bytes), 1);
+	assert_int_equal(SSL_write(t->server, "bye", 3), 3);
+	assert_int_equal(SSL_read(t->client, bytes, sizeof bytes), 3);
+	part(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +257,7 @@ int main(void)
 		cmocka_unit_test(stale_errors_mislead),
 		cmocka_unit_test(session_is_spoiled),
 		cmocka_unit_test(half_close),
+		cmocka_unit_test(exchange_is_forgotten),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }
