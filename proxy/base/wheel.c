@@ -27,12 +27,24 @@ static void put_in_slot(struct wheel *w, struct wheel_timer *t)
 	list_push_back(&w->slots[tick % WHEEL_SLOTS], &t->node);
 }
 
+static uint64_t due_of(uint64_t now_ms, uint64_t delay_ms)
+{
+	uint64_t due;
+	if (__builtin_add_overflow(now_ms, delay_ms, &due) ||
+		due > UINT64_MAX - WHEEL_LONG_TICK_MS) {
+		return UINT64_MAX - WHEEL_LONG_TICK_MS;
+	}
+	if (delay_ms >= WHEEL_LONG_MS) {
+		due += WHEEL_LONG_TICK_MS - 1;
+		due -= due % WHEEL_LONG_TICK_MS;
+	}
+	return due;
+}
+
 void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t now_ms, uint64_t delay_ms)
 {
 	wheel_disarm(w, t);
-	if (__builtin_add_overflow(now_ms, delay_ms, &t->due_ms)) {
-		t->due_ms = UINT64_MAX - WHEEL_TICK_MS;
-	}
+	t->due_ms = due_of(now_ms, delay_ms);
 	put_in_slot(w, t);
 	w->armed++;
 }
