@@ -18,7 +18,7 @@
 
 /* Long is what takes a turn at least. */
 #define WHEEL_LONG_MS      ((uint64_t)WHEEL_TICK_MS * WHEEL_SLOTS)
-#define WHEEL_LONG_TICK_MS ((uint64_t)WHEEL_TICK_MS * 64)
+#define WHEEL_LONG_TICK_MS ((uint64_t)WHEEL_TICK_MS * 32)
 
 /* No time-out is armed. */
 #define WHEEL_NEVER UINT64_MAX

@@ -273,7 +273,7 @@ static void test_idle_timeout(void **state)
 	borrower_park(r, "right");
 	pool_rig_jump(r, 299000);
 	assert_int_equal(parked(r), 1);
-	pool_rig_jump(r, 1100);
+	pool_rig_jump(r, 1600);
 	pool_rig_wait(r, BACKEND_PARKED, 0);
 	/* The server sees a clean end. */
 	assert_true(fake_has_heard(connection(r, 0), "ID AUTHENTICATE NOOP LOGOUT "));

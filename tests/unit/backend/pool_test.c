@@ -228,7 +228,7 @@ static void test_silent_servers(void **state)
 		assert_int_equal(b.failed, 0);
 		pool_rig_jump(r, 59000);
 		assert_int_equal(b.failed, 0);
-		pool_rig_jump(r, 1100);
+		pool_rig_jump(r, 1600);
 		looper_wait(&r->looper, &b.failed);
 		assert_int_equal(b.why, FAIL_SIGNIN_TIMEOUT);
 		r->fake.is_deaf = false;

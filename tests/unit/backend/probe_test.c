@@ -13,7 +13,7 @@
 
 #define STORY(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 
-enum { PERIOD = 60000, MOST = PERIOD + PERIOD / 8 + 100 };
+enum { PERIOD = 60000, MOST = PERIOD + PERIOD / 8 + 100 + (int)WHEEL_LONG_TICK_MS };
 
 static struct route_table *routes;
 

@@ -272,7 +272,7 @@ static void test_age(void **state)
 	pool_rig_wait(r, BACKEND_SPARE, 1);
 	pool_rig_jump(r, POOL_SPARE_AGE_MS - 1000);
 	assert_int_equal(r->fake.count, 1);
-	pool_rig_jump(r, 1100);
+	pool_rig_jump(r, 1600);
 	while (r->fake.count < 2) {
 		uv_run(&r->looper.loop.uv, UV_RUN_ONCE);
 	}

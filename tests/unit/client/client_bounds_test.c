@@ -50,7 +50,7 @@ static void test_timeout_of_the_dialogue(void **state)
 	peer_say(&r->peer, "a LOG");
 	rig_jump(r, 59000);
 	assert_int_equal(r->gone, 0);
-	rig_jump(r, 1100);
+	rig_jump(r, 1600);
 	assert_int_equal(r->gone, 1);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
 	rig_hear_the_end(r);
@@ -71,7 +71,7 @@ static void test_timeout_in_spite_of_commands(void **state)
 		peer_say(&r->peer, "a NOOP\r\n");
 		rig_hear(r, "a OK NOOP completed\r\n");
 		rig_forget(r);
-		rig_jump(r, 10020);
+		rig_jump(r, 10120);
 	}
 	assert_int_equal(r->gone, 1);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
@@ -86,7 +86,7 @@ static void test_timeout_of_the_handshake(void **state)
 	looper_tcp_pair(fds);
 	CALL(r, r->client = client_create(&r->looper.loop, fds[0], &r->options, &rig_events, r));
 	peer_start(&r->peer, &r->looper, fds[1], NULL);
-	rig_jump(r, 60100);
+	rig_jump(r, 61000);
 	assert_int_equal(r->gone, 1);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
 	rig_hear_the_end(r);
@@ -101,7 +101,7 @@ static void test_timeout_of_the_handshake_behind_starttls(void **state)
 	peer_say(&r->peer, "s STARTTLS\r\n");
 	rig_hear(r, "s OK Begin TLS negotiation now\r\n");
 	rig_forget(r);
-	rig_jump(r, 60100);
+	rig_jump(r, 61000);
 	assert_int_equal(r->gone, 1);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
 	rig_hear_the_end(r);
@@ -121,7 +121,7 @@ static void test_no_timeout_while_waiting(void **state)
 	rig_refuse(r);
 	rig_jump(r, 59000);
 	assert_int_equal(r->gone, 0);
-	rig_jump(r, 1100);
+	rig_jump(r, 1600);
 	assert_int_equal(r->gone, 1);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
 	rig_hear_the_end(r);
@@ -211,7 +211,7 @@ static void test_not_movable_without_reading(void **state)
 	CALL(r, client_begin_move(r->client));
 	rig_jump(r, 59000);
 	assert_int_equal(r->gone, 0);
-	rig_jump(r, 1100);
+	rig_jump(r, 1600);
 	assert_int_equal(r->gone, 1);
 	assert_int_equal(r->movable, 0);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
