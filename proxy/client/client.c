@@ -19,16 +19,21 @@
 enum { CLIENT_REPLY_MAX = 262144 };
 _Static_assert(CLIENT_REPLY_MAX >= PREAUTH_ROOM + 2 * SASL_LINE_MAX, "every single reply fits");
 
+/* What is needed before sign-in only. */
+struct dialogue {
+	struct preauth *preauth; /* NULL: not begun, or carried away */
+	struct client_options options;
+	struct wheel_timer timer; /* preauth_timeout, while the client is to speak, or to read */
+};
+
 struct client {
 	int state;
 	bool is_gone; /* on_gone was told; nothing more is */
 	struct net_loop *loop;
 	struct stream *stream;
-	struct preauth *preauth; /* NULL once signed in: an idle session owns no memory of it */
-	struct client_options options;
+	struct dialogue *dialogue; /* NULL once signed in: an idle session owns no memory of it */
 	const struct client_events *events;
 	void *owner;
-	struct wheel_timer timer; /* preauth_timeout, while the client is to speak, or to read */
 };
 
 struct client_parcel {
@@ -57,9 +62,10 @@ static bool is_signed_in(const struct client *c)
 static void check_invariant(const struct client *c)
 {
 	/* The dialogue lives exactly until the sign-in is answered OK. */
-	assert(is_signed_in(c) ? c->preauth == NULL : true);
-	assert(c->state == CLIENT_WAITING ? c->preauth != NULL : true);
-	assert(c->state == CLIENT_WAITING ? !wheel_is_armed(&c->timer) : true);
+	const struct dialogue *d = c->dialogue;
+	assert(is_signed_in(c) ? d == NULL : true);
+	assert(c->state == CLIENT_WAITING ? d->preauth != NULL : true);
+	assert(c->state == CLIENT_WAITING ? !wheel_is_armed(&d->timer) : true);
 }
 
 static void move(struct client *c, enum client_state next)
@@ -68,13 +74,30 @@ static void move(struct client *c, enum client_state next)
 	check_invariant(c);
 }
 
+static void end_dialogue(struct client *c)
+{
+	if (c->dialogue != NULL) {
+		net_loop_disarm(c->loop, &c->dialogue->timer);
+		preauth_destroy(&c->dialogue->preauth);
+		free(c->dialogue);
+		c->dialogue = NULL;
+	}
+}
+
+static void stop_timer(struct client *c)
+{
+	if (c->dialogue != NULL) {
+		net_loop_disarm(c->loop, &c->dialogue->timer);
+	}
+}
+
 static void tell_gone(struct client *c, enum fail why, const char *detail)
 {
 	if (c->is_gone || c->state == CLIENT_CLOSING) {
 		return;
 	}
 	c->is_gone = true;
-	net_loop_disarm(c->loop, &c->timer);
+	stop_timer(c);
 	stream_pause(c->stream);
 	c->events->on_gone(c->owner, why, detail);
 }
@@ -90,22 +113,24 @@ static void on_preauth_timeout(void *owner)
 
 static void arm_preauth_timeout(struct client *c)
 {
-	net_loop_arm(c->loop, &c->timer, c->options.limits->preauth_timeout);
+	struct dialogue *d = c->dialogue;
+	net_loop_arm(c->loop, &d->timer, d->options.limits->preauth_timeout);
 }
 
 static struct preauth *make_preauth(const struct client *c)
 {
+	const struct client_options *options = &c->dialogue->options;
 	struct span nothing = {0};
-	bool can_starttls = c->options.mode == TLS_STARTTLS && !stream_is_tls(c->stream);
+	bool can_starttls = options->mode == TLS_STARTTLS && !stream_is_tls(c->stream);
 	return preauth_create(&(struct preauth_policy){
-		.capabilities = c->options.capabilities,
+		.capabilities = options->capabilities,
 		.can_starttls = can_starttls,
-		.can_sign_in = stream_is_tls(c->stream) || c->options.may_sign_in_clear,
+		.can_sign_in = stream_is_tls(c->stream) || options->may_sign_in_clear,
 		.mechanisms = c->events->mechanisms(c->owner),
 		.offered = c->events->offered != NULL ? c->events->offered(c->owner) : nothing,
-		.trusts_id = c->options.trusts_id,
-		.max_line = c->options.limits->line,
-		.max_bytes = c->options.limits->preauth_bytes,
+		.trusts_id = options->trusts_id,
+		.max_line = options->limits->line,
+		.max_bytes = options->limits->preauth_bytes,
 	});
 }
 
@@ -120,23 +145,23 @@ static void on_open(void *owner)
 	struct client *c = owner;
 	assert(c->state == CLIENT_HANDSHAKE);
 	move(c, CLIENT_PREAUTH);
-	if (c->preauth != NULL) {
+	if (c->dialogue->preauth != NULL) {
 		/* STARTTLS: no second greeting (RFC 9051 section 6.2.1). */
-		preauth_tls_active(c->preauth, c->events->mechanisms(c->owner));
+		preauth_tls_active(c->dialogue->preauth, c->events->mechanisms(c->owner));
 		stream_resume(c->stream);
 		return;
 	}
 	struct buf out;
 	buf_init(&out, CLIENT_REPLY_MAX);
-	c->preauth = make_preauth(c);
-	preauth_greet(c->preauth, &out);
+	c->dialogue->preauth = make_preauth(c);
+	preauth_greet(c->dialogue->preauth, &out);
 	write_out(c, &out);
 }
 
 static void begin_starttls(struct client *c, size_t left_over)
 {
 	/* Law 5: a command sent in clear behind STARTTLS must not be taken as sent inside TLS. */
-	struct stream_options options = {.tls = c->options.tls, .is_server = true};
+	struct stream_options options = {.tls = c->dialogue->options.tls, .is_server = true};
 	if (left_over > 0 || !stream_start_tls(c->stream, &options)) {
 		tell_gone(c, FAIL_STARTTLS_INJECTED, "");
 		return;
@@ -147,7 +172,7 @@ static void begin_starttls(struct client *c, size_t left_over)
 /* The client has said all that its sign-in needs for now. */
 static void begin_to_wait(struct client *c)
 {
-	net_loop_disarm(c->loop, &c->timer);
+	stop_timer(c);
 	stream_pause(c->stream);
 	move(c, CLIENT_WAITING);
 }
@@ -157,7 +182,7 @@ static size_t feed_preauth(struct client *c, struct span in)
 	size_t given = in.n;
 	struct buf out;
 	buf_init(&out, CLIENT_REPLY_MAX);
-	enum preauth_verdict verdict = preauth_feed(c->preauth, &in, &out);
+	enum preauth_verdict verdict = preauth_feed(c->dialogue->preauth, &in, &out);
 	write_out(c, &out);
 	switch (verdict) {
 	case PREAUTH_MORE:
@@ -176,7 +201,7 @@ static size_t feed_preauth(struct client *c, struct span in)
 		break;
 	case PREAUTH_RESPONSE:
 		begin_to_wait(c);
-		c->events->on_response(c->owner, preauth_response(c->preauth));
+		c->events->on_response(c->owner, preauth_response(c->dialogue->preauth));
 		break;
 	case PREAUTH_CANCELLED:
 		c->events->on_cancelled(c->owner);
@@ -188,7 +213,7 @@ static size_t feed_preauth(struct client *c, struct span in)
 		tell_gone(c, FAIL_LOGOUT, "");
 		return given;
 	case PREAUTH_FAILED:
-		tell_gone(c, preauth_failure(c->preauth), "");
+		tell_gone(c, preauth_failure(c->dialogue->preauth), "");
 		return given;
 	}
 	return given - in.n;
@@ -234,8 +259,7 @@ static void on_failed(void *owner, enum fail why, const char *detail)
 static void on_closed(void *owner)
 {
 	struct client *c = owner;
-	net_loop_disarm(c->loop, &c->timer);
-	preauth_destroy(&c->preauth);
+	end_dialogue(c);
 	void *above = c->owner;
 	void (*tell)(void *) = c->events->on_closed;
 	free(c);
@@ -257,10 +281,11 @@ static struct client *make_client(struct net_loop *loop, const struct client_opt
 	struct client *c = xcalloc(1, sizeof *c);
 	c->state = (int)state;
 	c->loop = loop;
-	c->options = *options;
 	c->events = events;
 	c->owner = owner;
-	wheel_timer_init(&c->timer, on_preauth_timeout, c);
+	c->dialogue = xcalloc(1, sizeof *c->dialogue);
+	c->dialogue->options = *options;
+	wheel_timer_init(&c->dialogue->timer, on_preauth_timeout, c);
 	return c;
 }
 
@@ -275,6 +300,7 @@ struct client *client_create(struct net_loop *loop, int fd, const struct client_
 		},
 		&stream_events, c);
 	if (c->stream == NULL) {
+		end_dialogue(c);
 		free(c);
 		return NULL;
 	}
@@ -285,13 +311,13 @@ struct client *client_create(struct net_loop *loop, int fd, const struct client_
 struct credentials *client_credentials(struct client *c)
 {
 	assert(c->state == CLIENT_WAITING);
-	return preauth_credentials(c->preauth);
+	return preauth_credentials(c->dialogue->preauth);
 }
 
 struct client_id *client_take_id(struct client *c)
 {
 	assert(c->state == CLIENT_WAITING);
-	return preauth_take_id(c->preauth);
+	return preauth_take_id(c->dialogue->preauth);
 }
 
 void client_accept(struct client *c, struct span capabilities, const char *text)
@@ -299,9 +325,9 @@ void client_accept(struct client *c, struct span capabilities, const char *text)
 	assert(c->state == CLIENT_WAITING);
 	struct buf out;
 	buf_init(&out, CLIENT_REPLY_MAX);
-	preauth_accept(c->preauth, capabilities, text, &out);
+	preauth_accept(c->dialogue->preauth, capabilities, text, &out);
 	write_out(c, &out);
-	preauth_destroy(&c->preauth);
+	end_dialogue(c);
 	move(c, CLIENT_LINKED);
 	stream_end_secrecy(c->stream);
 	stream_resume(c->stream);
@@ -321,13 +347,13 @@ void client_refuse(struct client *c, struct span text)
 	struct buf out;
 	buf_init(&out, CLIENT_REPLY_MAX);
 	if (c->state == CLIENT_PREAUTH) {
-		assert(preauth_is_exchanging(c->preauth));
-		preauth_refuse(c->preauth, text, &out);
+		assert(preauth_is_exchanging(c->dialogue->preauth));
+		preauth_refuse(c->dialogue->preauth, text, &out);
 		assert(buf_len(&out) == 0);
 		return;
 	}
 	assert(c->state == CLIENT_WAITING);
-	preauth_refuse(c->preauth, text, &out);
+	preauth_refuse(c->dialogue->preauth, text, &out);
 	speak_on(c, &out);
 }
 
@@ -336,7 +362,7 @@ bool client_challenge(struct client *c, struct span challenge)
 	assert(c->state == CLIENT_WAITING);
 	struct buf out;
 	buf_init(&out, CLIENT_REPLY_MAX);
-	if (!preauth_challenge(c->preauth, challenge, &out)) {
+	if (!preauth_challenge(c->dialogue->preauth, challenge, &out)) {
 		return false;
 	}
 	speak_on(c, &out);
@@ -361,9 +387,9 @@ struct client_parcel *client_take(struct client *c)
 	}
 	struct client_parcel *parcel = xcalloc(1, sizeof *parcel);
 	*parcel = (struct client_parcel){
-		.stream = stream, .preauth = c->preauth, .options = c->options};
-	c->preauth = NULL;
-	net_loop_disarm(c->loop, &c->timer);
+		.stream = stream, .preauth = c->dialogue->preauth, .options = c->dialogue->options};
+	c->dialogue->preauth = NULL;
+	stop_timer(c);
 	move(c, CLIENT_CLOSING);
 	return parcel;
 }
@@ -373,12 +399,12 @@ struct client *client_unpack(struct net_loop *loop, struct client_parcel **parce
 {
 	struct client_parcel *p = *parcel;
 	struct client *c = make_client(loop, &p->options, events, owner, CLIENT_WAITING);
-	c->preauth = p->preauth;
+	c->dialogue->preauth = p->preauth;
 	p->preauth = NULL;
 	c->stream = stream_unpack(loop, &p->stream, &stream_events, c);
 	client_parcel_drop(parcel);
 	if (c->stream == NULL) {
-		preauth_destroy(&c->preauth);
+		end_dialogue(c);
 		free(c);
 		return NULL;
 	}
@@ -407,8 +433,9 @@ void client_say_bye(struct client *c, enum fail why)
 {
 	const char *text = fail_client_text(why);
 	/* In a handshake there is no way to say anything; a plain stream passes through that state. */
-	bool is_shaking_hands = c->state == CLIENT_HANDSHAKE &&
-				(c->options.mode == TLS_IMPLICIT || c->preauth != NULL);
+	bool is_shaking_hands =
+		c->state == CLIENT_HANDSHAKE &&
+		(c->dialogue->options.mode == TLS_IMPLICIT || c->dialogue->preauth != NULL);
 	if (text == NULL || is_shaking_hands || c->state == CLIENT_CLOSING) {
 		return;
 	}
@@ -423,7 +450,7 @@ void client_say_bye(struct client *c, enum fail why)
 void client_close(struct client *c, uint64_t linger_ms)
 {
 	if (c->state != CLIENT_CLOSING) {
-		net_loop_disarm(c->loop, &c->timer);
+		stop_timer(c);
 		move(c, CLIENT_CLOSING);
 	}
 	stream_close(c->stream, linger_ms);
