@@ -6,8 +6,9 @@
  * A turn ends before the loop waits and again after it has polled: first the deferred tasks run (events
  * owed to owners), then the closing ones (output to flush). What these ask for is done in a further
  * round; after a few rounds the loop polls without waiting, so that a pair of chatty streams starves
- * nobody. Heavy tasks (TLS handshakes) get NET_HEAVY_MS of each turn: a storm of new clients must not
- * stall those who are signed in.
+ * nobody. Of the heavy tasks (steps of TLS handshakes) one is run in each turn, when all that the poll
+ * has brought is answered, and then the loop polls again without waiting: a storm of new clients must
+ * not stall those who are signed in.
  *
  * Owned by the worker (or a test); every object made on it belongs to the loop's thread.
  */
@@ -26,10 +27,6 @@
 /* One read after encryption: a client may ask for records of 512 bytes (RFC 6066 section 4), each of
  * which grows by up to a hundred. */
 #define NET_CIPHER_SIZE 131072
-
-/* What heavy tasks may take of one turn, beyond the one that is always run. A handshake costs 0.2 to 2
- * ms; with 500 arriving at once live sessions waited 300 ms without this, and 5 ms with it. */
-#define NET_HEAVY_MS 2
 
 struct net_loop {
 	uv_loop_t uv;
@@ -96,8 +93,11 @@ void net_loop_defer(struct net_loop *l, struct net_task *t);
 /* Output to flush, once all events of the round have been told. */
 void net_loop_at_end(struct net_loop *l, struct net_task *t);
 
-/* Work that costs much CPU: done in order, some of it each turn. */
+/* Work that costs much CPU: done in order, one task in a turn. */
 void net_loop_heavy(struct net_loop *l, struct net_task *t);
+
+/* How many wait for that. */
+size_t net_loop_heavy_waiting(const struct net_loop *l);
 
 /* Nothing happens when the task does not wait. */
 void net_task_cancel(struct net_task *t);

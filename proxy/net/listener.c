@@ -226,6 +226,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		pause_accepting(l, -status); /* libuv has stopped watching */
 		return;
 	}
+	if (net_loop_heavy_waiting(l->loop) >= LISTENER_BUSY) {
+		return; /* the loop does not sleep, so this is asked again in a moment */
+	}
 	for (int i = 0; i < LISTENER_BATCH && !l->is_stopped; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {

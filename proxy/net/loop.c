@@ -67,6 +67,11 @@ void net_loop_heavy(struct net_loop *l, struct net_task *t)
 	}
 }
 
+size_t net_loop_heavy_waiting(const struct net_loop *l)
+{
+	return l->heavy.len;
+}
+
 void net_task_cancel(struct net_task *t)
 {
 	list_remove(&t->node);
@@ -114,27 +119,23 @@ static void on_prepare(uv_prepare_t *prepare)
 	end_turn(prepare->data);
 }
 
-/* Time, not number: the cost of a handshake depends on the operator's key. */
+/* One, whatever it costs: a handshake cannot be divided, and a further poll costs a thousandth of it. */
 static void run_heavy(struct net_loop *l)
 {
-	uint64_t end = uv_hrtime() + NET_HEAVY_MS * UINT64_C(1000000);
-	do {
-		struct list_node *node = list_pop_front(&l->heavy);
-		if (node == NULL) {
-			return;
-		}
-		struct net_task *t = LIST_OBJECT(node, struct net_task, node);
-		t->run(t->owner);
-	} while (uv_hrtime() < end);
+	struct list_node *node = list_pop_front(&l->heavy);
+	struct net_task *t = LIST_OBJECT(node, struct net_task, node);
+	t->run(t->owner);
 }
 
 static void on_check(uv_check_t *check)
 {
 	struct net_loop *l = check->data;
+	/* First all that the poll has brought: nobody's answer waits for the handshake of another. */
+	end_turn(l);
 	if (l->heavy.len > 0) {
 		run_heavy(l);
+		end_turn(l);
 	}
-	end_turn(l);
 }
 
 static void on_timer(uv_timer_t *timer);

@@ -261,6 +261,42 @@ static void batches(void **state)
 	looper_finish(&l);
 }
 
+static void do_nothing(void *owner)
+{
+	(void)owner;
+}
+
+/* While many handshakes wait, clients wait in the backlog; they come in when there is time for them. */
+static void busy(void **state)
+{
+	(void)state;
+	struct looper l;
+	struct config_listener where = inet(v4, 0);
+	static struct door door;
+	static struct net_task tasks[LISTENER_BUSY + 1];
+	const char *why = NULL;
+	int fd;
+	looper_init(&l);
+	assert_int_equal(listener_bind(&where, 1, &fd, &why), 0);
+	struct listener *listener = listener_start(&l.loop, fd, on_accept, &door);
+	int client = connect_to(port_of(fd));
+	for (int i = 0; i <= LISTENER_BUSY; i++) {
+		net_task_init(&tasks[i], do_nothing, NULL);
+		net_loop_heavy(&l.loop, &tasks[i]);
+	}
+	looper_spin(&l, 2);
+	assert_int_equal(door.count, 0);
+	uv_run(&l.loop.uv, UV_RUN_ONCE); /* no further event is needed */
+	assert_int_equal(door.count, 1);
+	listener_stop(&listener);
+	close(client);
+	close_all(&door);
+	for (int i = 0; i <= LISTENER_BUSY; i++) {
+		net_task_cancel(&tasks[i]);
+	}
+	looper_finish(&l);
+}
+
 static void stops_inside_event(void **state)
 {
 	(void)state;
@@ -327,6 +363,7 @@ int main(void)
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(unix_socket),
 		cmocka_unit_test(batches),
+		cmocka_unit_test(busy),
 		cmocka_unit_test(stops_inside_event),
 		cmocka_unit_test(shortage),
 	};
