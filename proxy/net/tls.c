@@ -136,7 +136,9 @@ static void begin_call(struct tls *t, struct span *in, struct buf *out)
 {
 	assert(t->in == NULL);
 	assert(t->out == NULL);
-	ERR_clear_error();
+	if (ERR_peek_error() != 0) {
+		ERR_clear_error(); /* walks all its sixteen places, also when they are empty */
+	}
 	t->in = in;
 	t->out = out;
 }
