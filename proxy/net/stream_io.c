@@ -26,11 +26,30 @@ enum {
 
 /* Reading. */
 
+static bool wants_input(const struct stream *s)
+{
+	switch ((enum stream_state)s->state) {
+	case STREAM_HANDSHAKE:
+	case STREAM_FLUSHING:
+	case STREAM_DRAINING:
+		return true;
+	case STREAM_OPEN:
+		/* Kept bytes are given before anything new is read. */
+		return stream_can_give(s) && !(s->owed & EVENT_DATA);
+	case STREAM_OPENING:
+	case STREAM_FAILED:
+	case STREAM_CLOSED:
+		break;
+	}
+	return false;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf)
 {
 	(void)hint;
 	struct stream *s = handle->data;
-	*buf = uv_buf_init((char *)s->loop->scratch, NET_READ_SIZE);
+	/* No room: on_read is told so, and nothing is read. */
+	*buf = uv_buf_init((char *)s->loop->scratch, wants_input(s) ? NET_READ_SIZE : 0);
 }
 
 static void wipe_short(uint8_t *p, size_t n)
@@ -122,6 +141,14 @@ void stream_end_of_input(struct stream *s)
 	}
 }
 
+static void stop_reading(struct stream *s)
+{
+	if (s->reading == READING_ON) {
+		s->reading = READING_OFF;
+		uv_read_stop(&s->uv.stream);
+	}
+}
+
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
 	struct stream *s = handle->data;
@@ -129,6 +156,10 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 	assert(s->state != STREAM_CLOSED);
 	if (n == UV_EOF) {
 		stream_end_of_input(s);
+		return;
+	}
+	if (n == UV_ENOBUFS) {
+		stop_reading(s);
 		return;
 	}
 	if (n < 0) {
@@ -150,37 +181,19 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 	stream_trim(s);
 }
 
-static bool wants_input(const struct stream *s)
-{
-	switch ((enum stream_state)s->state) {
-	case STREAM_HANDSHAKE:
-	case STREAM_FLUSHING:
-	case STREAM_DRAINING:
-		return true;
-	case STREAM_OPEN:
-		/* Kept bytes are given before anything new is read. */
-		return stream_can_give(s) && !(s->owed & EVENT_DATA);
-	case STREAM_OPENING:
-	case STREAM_FAILED:
-	case STREAM_CLOSED:
-		break;
-	}
-	return false;
-}
-
+/* Who wants nothing goes on being watched until something comes: most pauses are over before, and then
+ * they cost no system call. */
 void stream_update_reading(struct stream *s)
 {
-	bool wants = wants_input(s);
-	if (wants && s->reading == READING_OFF) {
+	if (wants_input(s) && s->reading == READING_OFF) {
 		s->reading = READING_ON;
 		int error = uv_read_start(&s->uv.stream, on_alloc, on_read);
 		if (error != 0) {
 			s->reading = READING_ENDED;
 			stream_fail_io(s, error);
 		}
-	} else if (!wants && s->reading == READING_ON) {
-		s->reading = READING_OFF;
-		uv_read_stop(&s->uv.stream);
+	} else if (s->state == STREAM_FAILED) {
+		stop_reading(s);
 	}
 }
 
