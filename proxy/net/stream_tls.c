@@ -178,7 +178,7 @@ static struct span take_front(struct span *from, size_t most)
 }
 
 /* Encrypts in the loop's memory and writes from there: the stream owns only what the kernel refuses. */
-static void send_sealed(struct stream *s, struct span plain)
+static void send_sealed(struct stream *s, struct span plain, bool is_last)
 {
 	bool ok = true;
 	while (ok && plain.n > 0) {
@@ -188,26 +188,35 @@ static void send_sealed(struct stream *s, struct span plain)
 		if (!ok) {
 			stream_fail(s, tls_fail(s->tls), tls_detail(s->tls));
 		} else {
+			if (is_last && plain.n == 0) {
+				tls_close_notify(s->tls, cipher);
+			}
 			ok = stream_send(s, buf_peek(cipher));
 		}
 		cipher->begin = cipher->end = 0;
 	}
 }
 
-void stream_tls_seal(struct stream *s)
+static void seal(struct stream *s, bool is_last)
 {
 	assert(s->state == STREAM_OPEN);
+	struct buf *gathered = &stream_queues(s)->gathered;
+	send_sealed(s, buf_peek(gathered), is_last);
+	buf_clear(gathered);
+}
+
+void stream_tls_seal(struct stream *s)
+{
 	if (buf_len(&s->queues->gathered) > 0) {
-		struct buf *gathered = &stream_queues(s)->gathered;
-		send_sealed(s, buf_peek(gathered));
-		buf_clear(gathered);
+		seal(s, false);
 	}
 }
 
 void stream_tls_end(struct stream *s)
 {
-	stream_tls_seal(s);
-	if (s->state == STREAM_OPEN) {
+	if (buf_len(&s->queues->gathered) > 0) {
+		seal(s, true); /* the answer to LOGOUT and close_notify are one packet */
+	} else {
 		tls_close_notify(s->tls, lent(s));
 		queue_lent(s);
 	}
@@ -225,7 +234,7 @@ void stream_tls_write(struct stream *s, struct span bytes)
 	}
 	stream_tls_seal(s);
 	if (s->state == STREAM_OPEN) {
-		send_sealed(s, bytes);
+		send_sealed(s, bytes, false);
 	}
 }
 
