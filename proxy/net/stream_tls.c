@@ -116,7 +116,8 @@ static void decrypt(struct stream *s, struct span *in)
 /* Decrypts what the owner wants of it and keeps the rest. */
 static void receive(struct stream *s, struct span in)
 {
-	if (stream_can_give(s)) {
+	/* OpenSSL may hold the rest of a record; else asking it would cost a record buffer for nothing. */
+	if (stream_can_give(s) && (in.n > 0 || tls_has_input(s->tls))) {
 		decrypt(s, &in);
 	}
 	if (s->state == STREAM_OPEN && in.n > 0 && !buf_add(&stream_queues(s)->undecoded, in)) {
@@ -165,7 +166,6 @@ void stream_tls_shake(struct stream *s)
 void stream_tls_give_kept(struct stream *s)
 {
 	struct buf kept = take_undecoded(s);
-	/* Also with nothing kept: OpenSSL may hold the rest of a record. */
 	receive(s, buf_peek(&kept));
 	buf_finish(&kept);
 }
