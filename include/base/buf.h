@@ -10,15 +10,18 @@
 
 #include "base/span.h"
 
+/* No cap is above this: a session has many queues, which are empty for most of the time. */
+#define BUF_CAP_MAX ((size_t)1 << 30)
+
 struct buf {
 	uint8_t *data;
-	size_t begin; /* first unread byte */
-	size_t end;   /* one past the last byte */
-	size_t room;  /* allocated */
-	size_t cap;   /* end - begin never grows beyond this */
+	uint32_t begin; /* first unread byte */
+	uint32_t end;   /* one past the last byte */
+	uint32_t room;  /* allocated */
+	uint32_t cap;   /* end - begin never grows beyond this */
 };
 
-/* An empty queue that holds at most cap bytes. */
+/* An empty queue that holds at most cap bytes, which are at most BUF_CAP_MAX. */
 void buf_init(struct buf *b, size_t cap);
 
 /* Wipes and frees what is held; the buf may be used again (it keeps its cap). */

@@ -11,7 +11,8 @@ enum { BUF_FIRST_ROOM = 256 }; /* most replies are one short line */
 
 void buf_init(struct buf *b, size_t cap)
 {
-	*b = (struct buf){.cap = cap};
+	assert(cap <= BUF_CAP_MAX);
+	*b = (struct buf){.cap = (uint32_t)cap};
 }
 
 void buf_finish(struct buf *b)
@@ -42,17 +43,16 @@ static void move_to_front(struct buf *b)
 		/* What was read is behind the end now, where buf_clear does not look. */
 		explicit_bzero(b->data + len, b->begin);
 		b->begin = 0;
-		b->end = len;
+		b->end = (uint32_t)len;
 	}
 }
 
 static void grow(struct buf *b, size_t need)
 {
 	size_t room = b->room > 0 ? b->room : BUF_FIRST_ROOM;
+	assert(need <= BUF_CAP_MAX + 1); /* addf needs a NUL behind the last byte */
 	while (room < need) {
-		if (__builtin_mul_overflow(room, (size_t)2, &room)) {
-			room = need;
-		}
+		room *= 2;
 	}
 	uint8_t *data = xmalloc(room);
 	if (b->data != NULL) {
@@ -62,7 +62,7 @@ static void grow(struct buf *b, size_t need)
 		free(b->data);
 	}
 	b->data = data;
-	b->room = room;
+	b->room = (uint32_t)room;
 }
 
 /* A place for n more bytes, n > 0, whatever the cap says. */
@@ -93,7 +93,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 void buf_commit(struct buf *b, size_t n)
 {
 	assert(n <= b->room - b->end);
-	b->end += n;
+	b->end += (uint32_t)n;
 	assert(buf_len(b) <= b->cap);
 }
 
@@ -139,7 +139,7 @@ bool buf_addf(struct buf *b, const char *format, ...)
 void buf_consume(struct buf *b, size_t n)
 {
 	assert(n <= buf_len(b));
-	b->begin += n;
+	b->begin += (uint32_t)n;
 	if (b->begin == b->end) {
 		buf_clear(b);
 	}
@@ -158,8 +158,8 @@ void buf_move(struct buf *to, struct buf *from)
 {
 	assert(to->data == NULL);
 	assert(to->cap >= buf_len(from));
-	size_t cap = to->cap;
-	size_t from_cap = from->cap;
+	uint32_t cap = to->cap;
+	uint32_t from_cap = from->cap;
 	*to = *from;
 	to->cap = cap;
 	buf_init(from, from_cap);
