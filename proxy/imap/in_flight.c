@@ -9,7 +9,7 @@
 enum {
 	RECORD_HEAD = 2,
 	OPEN_BIT = 0x80,
-	FIRST_ROOM = 64, /* a client that does not pipeline never needs more */
+	FIRST_ROOM = 24, /* of tags up to 22 bytes, one at a time; malloc gives no less */
 	MAX_ROOM = TRACKER_MAX_IN_FLIGHT * (RECORD_HEAD + COMMAND_TAG_MAX),
 };
 _Static_assert(MAX_ROOM <= UINT16_MAX, "used and room are 16 bits");
