@@ -4,12 +4,13 @@
 #ifndef IMAPMUX_NET_SOCKET_NAME_H
 #define IMAPMUX_NET_SOCKET_NAME_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 
 /* "192.0.2.1" and "55012"; for unix sockets "unix" and "0"; "" and "0" when it is not known. */
 struct stream_name {
-	char address[64];
-	char port[8];
+	char address[INET6_ADDRSTRLEN];
+	char port[6];
 };
 
 /* "" once the peer has reset the connection, so ask early. */
