@@ -22,9 +22,6 @@
 /* Longer names find no route either (route/table.h). */
 #define PASSFILE_USER_MAX 1024
 
-/* Errors shown of one file; further ones are only counted. */
-#define PASSFILE_SHOWN_MAX 20
-
 struct passfile;
 
 /* A reader that fills table (before its seal). name stands in messages; name, table and errors must

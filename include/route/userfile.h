@@ -20,9 +20,6 @@
 /* Two names of the longest kind with a target between them. */
 #define USERFILE_LINE_MAX 4096
 
-/* Errors shown of one file; further ones are only counted. Warnings the same. */
-#define USERFILE_SHOWN_MAX 20
-
 /* What the lines may point to. */
 struct userfile_targets {
 	/* Number (below 65536) of the backend or group of that name; false: there is none. */

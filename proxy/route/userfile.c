@@ -1,77 +1,42 @@
 /*
- * Bytes, then lines, then fields, then an entry of the table. Only the last line of a piece is copied
- * aside, and only until its end has come. A line with a mistake is counted and skipped, so that one
- * run shows the mistakes of the whole file (the first of them: a wrong separator is in every line).
+ * Lines of config/linefile, then fields, then an entry of the table.
  */
 #include "route/userfile.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "config/linefile.h"
 #include "route/login.h"
 #include "route/table.h"
 
 struct userfile {
-	const char *name;
+	struct linefile lines;
 	struct userfile_targets targets;
 	struct usertable *table;
-	struct config_errors *errors;
-	char part[USERFILE_LINE_MAX]; /* a line whose end has not come yet */
-	size_t part_len;
-	bool part_is_too_long;
-	unsigned line; /* number of the line that is being read */
-	size_t error_count, warning_count;
+	size_t warning_count;
 };
-
-struct userfile *userfile_create(const char *name, struct userfile_targets targets,
-	struct usertable *table, struct config_errors *errors)
-{
-	assert(name != NULL && table != NULL && errors != NULL);
-	struct userfile *f = xcalloc(1, sizeof *f);
-	f->name = name;
-	f->targets = targets;
-	f->table = table;
-	f->errors = errors;
-	return f;
-}
-
-void userfile_destroy(struct userfile **f)
-{
-	free(*f);
-	*f = NULL;
-}
-
-/* Counts an error; true while errors are still shown. */
-static bool count_error(struct userfile *f)
-{
-	return ++f->error_count <= USERFILE_SHOWN_MAX;
-}
 
 static void fail(struct userfile *f, const char *why)
 {
-	if (count_error(f)) {
-		config_errors_add(
-			f->errors, (struct config_place){f->name, f->line}, "", "%s", why);
-	}
+	linefile_fail(&f->lines, why);
 }
 
 static void fail_target(struct userfile *f, const char *name)
 {
-	if (!count_error(f)) {
+	if (!linefile_count(&f->lines)) {
 		return;
 	}
-	struct config_place place = {f->name, f->line};
+	struct config_errors *errors = f->lines.errors;
+	struct config_place place = {f->lines.name, f->lines.line};
 	const char *meant = f->targets.near_miss(f->targets.owner, name);
 	if (meant != NULL) {
-		config_errors_add(f->errors, place, "",
+		config_errors_add(errors, place, "",
 			"unknown backend or group \"%s\" (did you mean \"%s\"?)", name, meant);
 	} else {
-		config_errors_add(f->errors, place, "", "unknown backend or group \"%s\"", name);
+		config_errors_add(errors, place, "", "unknown backend or group \"%s\"", name);
 	}
 }
 
@@ -139,13 +104,11 @@ static void take_entry(struct userfile *f, struct usertable_entry *e, struct spa
 	}
 }
 
-static void take_line(struct userfile *f, struct span line)
+static void take_line(void *owner, struct span line)
 {
-	struct usertable_entry e = {.line = f->line};
+	struct userfile *f = owner;
+	struct usertable_entry e = {.line = f->lines.line};
 	struct span target;
-	if (line.n > 0 && line.p[line.n - 1] == '\r') {
-		line = span_slice(line, 0, line.n - 1);
-	}
 	line = trim(cut_comment(line));
 	if (line.n == 0) {
 		return;
@@ -159,62 +122,41 @@ static void take_line(struct userfile *f, struct span line)
 	}
 }
 
-/* Keeps the piece of a line until its end comes. */
-static void keep_part(struct userfile *f, struct span piece)
+struct userfile *userfile_create(const char *name, struct userfile_targets targets,
+	struct usertable *table, struct config_errors *errors)
 {
-	assert(f->part_len <= sizeof f->part);
-	if (piece.n > sizeof f->part - f->part_len) {
-		f->part_is_too_long = true;
-		f->part_len = 0;
-	}
-	if (!f->part_is_too_long && piece.n > 0) {
-		memcpy(f->part + f->part_len, piece.p, piece.n);
-		f->part_len += piece.n;
-	}
+	assert(table != NULL);
+	struct userfile *f = xcalloc(1, sizeof *f);
+	linefile_init(&f->lines, name, USERFILE_LINE_MAX, errors, take_line, f);
+	f->targets = targets;
+	f->table = table;
+	return f;
 }
 
-static void end_line(struct userfile *f, struct span piece)
+void userfile_destroy(struct userfile **f)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	f->line++;
-	keep_part(f, piece);
-	struct span line = span_of(f->part, f->part_len);
-	/* Editors of some systems begin each file with this. */
-	if (f->line == 1) {
-		(void)span_take_nocase(&line, mark);
+	if (*f != NULL) {
+		linefile_finish(&(*f)->lines);
 	}
-	if (f->part_is_too_long) {
-		fail(f, "the line is too long");
-	} else {
-		take_line(f, line);
-	}
-	f->part_len = 0;
-	f->part_is_too_long = false;
+	free(*f);
+	*f = NULL;
 }
 
 void userfile_feed(struct userfile *f, struct span bytes)
 {
-	while (bytes.n > 0) {
-		size_t end = span_find(bytes, '\n');
-		if (end == bytes.n) {
-			keep_part(f, bytes);
-			return;
-		}
-		end_line(f, span_slice(bytes, 0, end));
-		bytes = span_slice(bytes, end + 1, bytes.n);
-	}
+	linefile_feed(&f->lines, bytes);
 }
 
 static void on_repeated(
 	void *owner, const struct usertable_entry *later, const struct usertable_entry *first)
 {
 	struct userfile *f = owner;
-	if (++f->warning_count > USERFILE_SHOWN_MAX) {
+	if (++f->warning_count > LINEFILE_SHOWN_MAX) {
 		return;
 	}
 	struct log_line line;
 	log_begin(&line, LOG_WARN, "map file: user stands there twice, the first line counts");
-	log_str(&line, "file", f->name);
+	log_str(&line, "file", f->lines.name);
 	log_number(&line, "line", later->line);
 	log_number(&line, "first", first->line);
 	log_span(&line, "user", later->user);
@@ -223,50 +165,17 @@ static void on_repeated(
 
 bool userfile_end(struct userfile *f)
 {
-	if (f->part_len > 0 || f->part_is_too_long) {
-		end_line(f, span_of(NULL, 0));
-	}
+	linefile_end(&f->lines);
 	usertable_seal(f->table, on_repeated, f);
-	if (f->error_count > USERFILE_SHOWN_MAX) {
-		config_errors_add(f->errors, (struct config_place){f->name, 0}, "",
-			"%zu more errors", f->error_count - USERFILE_SHOWN_MAX);
+	if (f->warning_count > LINEFILE_SHOWN_MAX) {
+		log_say(LOG_WARN, "map file: more users stand there twice", "%s: %zu",
+			f->lines.name, f->warning_count - LINEFILE_SHOWN_MAX);
 	}
-	if (f->warning_count > USERFILE_SHOWN_MAX) {
-		log_say(LOG_WARN, "map file: more users stand there twice", "%s: %zu", f->name,
-			f->warning_count - USERFILE_SHOWN_MAX);
-	}
-	return f->error_count == 0;
-}
-
-static void read_all(struct userfile *f, FILE *in)
-{
-	char bytes[16384];
-	size_t n;
-	while ((n = fread(bytes, 1, sizeof bytes, in)) > 0) {
-		userfile_feed(f, span_of(bytes, n));
-	}
+	return linefile_is_good(&f->lines);
 }
 
 bool userfile_read(struct userfile *f)
 {
-	struct stat st;
-	const char *why = NULL;
-	FILE *in = fopen(f->name, "re");
-	if (in == NULL || fstat(fileno(in), &st) != 0) {
-		why = strerror(errno);
-	} else if (!S_ISREG(st.st_mode)) {
-		why = "not a regular file";
-	} else {
-		read_all(f, in);
-		why = ferror(in) ? strerror(errno) : NULL;
-	}
-	if (in != NULL) {
-		fclose(in);
-	}
-	if (why != NULL) {
-		f->error_count++;
-		config_errors_add(
-			f->errors, (struct config_place){f->name, 0}, "", "cannot read: %s", why);
-	}
+	linefile_read(&f->lines, false);
 	return userfile_end(f);
 }

@@ -13,6 +13,7 @@
 
 #include "auth/passfile.h"
 #include "base/log.h"
+#include "config/linefile.h"
 #include "lib/scratch.h"
 
 static struct passtable *table;
@@ -186,8 +187,23 @@ static void test_bounds(void **state)
 		memcpy(text + 6 * i, "alice\n", 6);
 	}
 	assert_false(read_split(text, 600, 0));
-	assert_int_equal(errors.count, PASSFILE_SHOWN_MAX + 1);
-	assert_string_equal(errors.lines[PASSFILE_SHOWN_MAX], "users.pw: 80 more errors");
+	assert_int_equal(errors.count, LINEFILE_SHOWN_MAX + 1);
+	assert_string_equal(errors.lines[LINEFILE_SHOWN_MAX], "users.pw: 80 more errors");
+}
+
+/* As some editors begin a file; the first user is no other for it. */
+static void test_byte_order_mark(void **state)
+{
+	(void)state;
+	static const char text[] = "\xef\xbb\xbf"
+				   "bob:{PLAIN}x\n\xef\xbb\xbf"
+				   "carol:{PLAIN}y\n";
+	for (size_t split = 0; split < 6; split++) {
+		assert_true(read_split(text, sizeof text - 1, split));
+		assert_string_equal(find("bob", SCHEME_PLAIN), "bob x 1");
+		assert_string_equal(find("carol", SCHEME_PLAIN), "none");
+		finish(state);
+	}
 }
 
 static void test_files(void **state)
@@ -260,6 +276,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_byte_for_byte, finish),
 		cmocka_unit_test_teardown(test_mistakes, finish),
 		cmocka_unit_test_teardown(test_bounds, finish),
+		cmocka_unit_test_teardown(test_byte_order_mark, finish),
 		cmocka_unit_test_teardown(test_files, finish),
 		cmocka_unit_test_teardown(test_installed_sample, finish),
 		cmocka_unit_test_teardown(test_many_users, finish),

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "config/linefile.h"
 #include "lib/scratch.h"
 #include "route/table.h"
 #include "route/userfile.h"
@@ -187,8 +188,8 @@ static void test_errors_are_capped(void **state)
 		memcpy(text + 8 * i, "a nowhr\n", 9);
 	}
 	assert_false(read_split(text, 800, 0));
-	assert_int_equal(errors.count, USERFILE_SHOWN_MAX + 1);
-	assert_string_equal(errors.lines[USERFILE_SHOWN_MAX], "users.map: 80 more errors");
+	assert_int_equal(errors.count, LINEFILE_SHOWN_MAX + 1);
+	assert_string_equal(errors.lines[LINEFILE_SHOWN_MAX], "users.map: 80 more errors");
 }
 
 static void test_first_line_of_a_user_counts(void **state)
