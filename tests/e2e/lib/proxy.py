@@ -1,10 +1,14 @@
 """The proxy under test: its configuration file, its process, its log."""
 
+import fcntl
 import functools
 import os
 import re
+import select
 import signal
+import struct
 import subprocess
+import termios
 import threading
 
 from . import process
@@ -90,7 +94,7 @@ class Proxy:
         self.conf = os.path.join(self.dir, "imapmux.conf")
         self.kinds, self.ports = kinds, {}
         self.listeners = listeners or {}
-        self.lines, self._new_line = [], threading.Condition()
+        self._lines, self._new_line = [], threading.Condition()
         self.process = self._reader = None
         self._ended = False
         rows = []
@@ -155,22 +159,36 @@ class Proxy:
         raise AssertionError("the proxy does not start:\n" + "\n".join(self.lines))
 
     def _spawn(self):
-        self.lines.clear()
-        self._ended = False
+        self._lines.clear()
+        self._ended, self._read_bytes = False, 0
         self.process = process.spawn([binary(), "-c", self.conf], stderr=subprocess.PIPE,
                                      stdout=subprocess.DEVNULL)
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
 
     def _read(self, pipe):
-        with pipe:
-            for line in pipe:
-                with self._new_line:
-                    self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
-                    self._new_line.notify_all()
+        rest, data = b"", True
+        while data:
+            select.select([pipe], [], [])
+            with self._new_line:
+                data = os.read(pipe.fileno(), 65536)
+                self._read_bytes += len(data)
+                *whole, rest = (rest + data).split(b"\n") if data else (rest, b"")
+                self._lines += [line.decode("utf-8", "replace") for line in whole if line]
+                self._ended = not data
+                self._new_line.notify_all()
+        pipe.close()
+
+    @property
+    def lines(self):
+        """What the proxy has logged until now. It logs before it answers: what is said of an answer that was
+        heard is there, and what is not there was not written before it."""
         with self._new_line:
-            self._ended = True
-            self._new_line.notify_all()
+            if self.process is not None and not self._ended:
+                unread = struct.unpack("i", fcntl.ioctl(self.process.stderr, termios.FIONREAD, b"\0" * 4))[0]
+                until = self._read_bytes + unread
+                self._new_line.wait_for(lambda: self._ended or self._read_bytes >= until, process.SOON)
+            return list(self._lines)
 
     def __enter__(self):
         return self.start()
@@ -213,7 +231,7 @@ class Proxy:
 
     def reload(self, **settings):
         """Writes the changed configuration, sends HUP and waits for the line that tells."""
-        before = len(self.lines)
+        before = self.mark()
         if settings:
             self.write(**settings)
         self.signal(signal.SIGHUP)
@@ -258,11 +276,11 @@ class Proxy:
         return "\n".join(self.lines)
 
     def has(self, word):
-        return any(word in line for line in list(self.lines))
+        return any(word in line for line in self.lines)
 
     def events(self, since=0, **wanted):
         """The log's lines as dicts, those that have these values (a tuple: any of them)."""
-        rows = [logfmt(line) for line in list(self.lines)[since:]]
+        rows = [logfmt(line) for line in self.lines[since:]]
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
     def wait_line(self, pattern, since=0, timeout=process.SOON, or_end=False):
@@ -270,7 +288,7 @@ class Proxy:
         regex = re.compile(pattern)
 
         def find():
-            return next((line for line in self.lines[since:] if regex.search(line)), None)
+            return next((line for line in self._lines[since:] if regex.search(line)), None)
 
         with self._new_line:
             self._new_line.wait_for(lambda: find() or (or_end and self._ended), timeout)
@@ -287,6 +305,7 @@ class Proxy:
         return self.events(since, **wanted)[count - 1]
 
     def mark(self):
+        """Where the lines begin that are still to come."""
         return len(self.lines)
 
     def rss_kib(self):
