@@ -1,13 +1,14 @@
 """Parked connections: when the next sign-in is served from one, and when it must not be. What a session
 could leave to the next one is the matter of test_leaks.py."""
 
+import threading
 import time
 
 import pytest
 
 from lib.dovecot import Dovecot
 from lib.fake import Fake, POST, friendly, serve, sign_in
-from lib.process import wait_for
+from lib.process import SOON, wait_for
 
 
 def sessions(proxy, server, user, count=2, work=None):
@@ -115,9 +116,11 @@ def test_max_idle_per_user_bounds_what_is_parked(make_proxy, mail1):
         client.cmd("SELECT INBOX").ok()  # each holds a server connection of its own
     for client in clients:
         client.logout()
+    # All five have been parked, and that was one too many three times.
+    proxy.wait_event(msg="parked", count=5)
+    proxy.wait_event(msg="server connection closed", reason="pool-full", count=3)
     wait_for(lambda: mail1.sessions("u9") == 2, "two of five stay")
-    time.sleep(0.2)
-    assert mail1.sessions("u9") == 2
+    assert len(proxy.events(msg="server connection closed")) == 3
 
 
 def test_max_idle_bounds_what_all_users_park(make_proxy, mail1):
@@ -210,19 +213,22 @@ def nothing(client):
     b"* OK still here\r\n", b"* 5 EXISTS\r\n", b"* BYE idle\r\n", b"x", b"* CAPABILITY IMAP4rev1\r\n",
     b"+ \r\n", b"a1 OK late\r\n"])
 def test_anything_said_on_a_parked_connection_drops_it(make_proxy, unasked):
+    is_parked = threading.Event()
+
     def talks(peer):
         sign_in(peer)
         tag = peer.line().split(b" ")[0]  # the barrier
         peer.send(tag + b" OK done\r\n")
-        time.sleep(0.2)
+        assert is_parked.wait(SOON)
         peer.send(unasked)
         peer.until_eof()
 
     with Fake(talks, friendly) as server:
         proxy = make_proxy({"fake": server.where()})
         proxy.session("u1", "secret", nothing)
-        wait_for(lambda: server.connections() == 1, "parked")
-        wait_for(lambda: not any(thread.is_alive() for thread in server._threads), "dropped")
+        proxy.wait_event(msg="parked")
+        is_parked.set()
+        proxy.wait_event(msg="server connection closed", state="parked")
         with proxy.client("u1", "secret") as client:
             assert client.cmd('LIST "" INBOX').ok().untagged == []
         assert server.connections() == 2
