@@ -119,10 +119,11 @@ def test_refused_clients_do_not_fill_the_log(make_proxy):
                 with Client(proxy.address(), greet=False) as client:
                     client.rest()
         proxy.stop()
-        row, = proxy.events(msg="client refused")
-        assert row["client"] == "127.0.0.1" and row["reason"] == "limit-per-ip"
-        row, = proxy.events(msg="more clients refused")
-        assert row["clients"] == "49" and row["level"] == "warn"
+        told, more = (proxy.events(msg=msg) for msg in ("client refused", "more clients refused"))
+        assert {(row["client"], row["reason"]) for row in told} == {("127.0.0.1", "limit-per-ip")}
+        assert {row["level"] for row in more} == {"warn"}
+        assert len(told) + sum(int(row["clients"]) for row in more) == 50
+        assert len(told) + len(more) < 10  # two, unless it takes more than ten seconds
 
 
 def banned(log, *options):

@@ -393,7 +393,7 @@ def test_a_penalty_for_one_client_does_not_slow_down_another(make_proxy, certifi
         start = time.monotonic()
         with proxy.client(source=("127.0.0.5", 0)) as client:
             client.login("u2", server.users["u2"]).ok()
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 3.5  # four seconds, if he were taken for the stranger
     finally:
         server.remove()
 

@@ -53,6 +53,9 @@ def test_hostile_bytes_are_escaped(mux, user):
     with mux.client() as client:
         client.send(b"a LOGIN {%d+}\r\n%s {6+}\r\nhidden\r\n" % (len(user), user))
         client.until("a")
+    # What is no text is refused by the grammar, without a line.
+    is_text = user.decode("utf-8", "ignore").encode() == user
+    assert len(mux.events(since=before, msg="sign-in failed")) == is_text
     for raw in mux.lines[before:]:
         assert all(32 <= ord(c) < 127 for c in raw), raw
         assert len(raw) <= 2048 and "hidden" not in raw

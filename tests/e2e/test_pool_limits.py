@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from lib.fake import Fake, serve, sign_in
-from lib.process import wait_for
 
 pytestmark = pytest.mark.threads
 
@@ -82,8 +81,9 @@ def test_who_waited_too_long_is_told_so(make_proxy, mail1):
                 # Accepted by its proof: the connection is wanted only now.
                 reply = second.cmd("SELECT INBOX")
             reply.no("LIMIT")
+            mark = proxy.mark()
             first.logout()
-            wait_for(lambda: proxy.events(msg="session end"), "the first has gone")
+            proxy.wait_event(mark, msg="parked")
             with proxy.client("u1", mail1.users["u1"]) as third:
                 third.cmd("SELECT INBOX").ok()
 

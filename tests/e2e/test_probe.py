@@ -116,8 +116,8 @@ def test_nothing_is_offered_before_anything_is_known(make_proxy):
 
 def test_workers_probe_together_not_each(make_proxy):
     with Fake(friendly) as server:
-        proxy = make_proxy({"fake": server.where()}, workers=4, capabilities={"probe": "500ms"})
         start = time.monotonic()
+        proxy = make_proxy({"fake": server.where()}, workers=4, capabilities={"probe": "500ms"})
         server.wait_connections(4)
         # Three periods at least lie between four probes of all workers.
         assert time.monotonic() - start > 1.4

@@ -13,11 +13,18 @@ from lib.fake import Fake, friendly
 from lib.process import wait_for
 
 
+def has_greeted(proxy):
+    """What the server offers before sign-in is passed on once it has been heard."""
+    with proxy.client() as client:
+        return b" UNSELECT" in client.greeting
+
+
 def test_a_first_sign_in_uses_a_spare(make_proxy):
     with Fake(friendly) as fake:
         # Each worker keeps spares of its own.
         proxy = make_proxy({"m": fake.where()}, pool={"spares": 2}, workers=1)
         fake.wait_connections(2)
+        wait_for(lambda: has_greeted(proxy), "one of them is ready")
         assert fake.received() == b""
         with proxy.client("alice", "secret") as client:
             client.cmd("SELECT INBOX").ok()

@@ -11,10 +11,10 @@ global
   stats socket {dir}/stats.sock
 defaults
   mode tcp
-  timeout connect 5s
+  timeout connect 60s
   timeout client 60s
   timeout server 60s
-  timeout check 2s
+  timeout check 60s
 listen front
   bind 127.0.0.1:{port} {bind}
   server mux 127.0.0.1:{to} {options}
