@@ -2,12 +2,12 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "auth/gssapi.h"
 #include "auth/passfile.h"
 #include "base/alloc.h"
+#include "base/refs.h"
 
 static struct hash_key disguise;
 static pthread_once_t disguise_once = PTHREAD_ONCE_INIT;
@@ -92,9 +92,7 @@ struct auth_store *auth_store_create(const struct config *c, struct config_error
 
 struct auth_store *auth_store_ref(struct auth_store *s)
 {
-	unsigned before = atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-	assert(before > 0);
-	(void)before;
+	refs_take(&s->refs);
 	return s;
 }
 
@@ -102,12 +100,7 @@ void auth_store_unref(struct auth_store **s)
 {
 	struct auth_store *old = *s;
 	*s = NULL;
-	if (old == NULL) {
-		return;
-	}
-	unsigned before = atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel);
-	assert(before > 0);
-	if (before > 1) {
+	if (old == NULL || !refs_drop(&old->refs)) {
 		return;
 	}
 	for (size_t i = 0; i < old->master_count; i++) {

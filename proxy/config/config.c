@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/refs.h"
 #include "raw.h"
 
 static void free_names(char **names, size_t count)
@@ -118,9 +119,7 @@ static void destroy(struct config *c)
 
 struct config *config_ref(struct config *c)
 {
-	unsigned before = atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
-	assert(before > 0);
-	(void)before;
+	refs_take(&c->refs);
 	return c;
 }
 
@@ -128,13 +127,7 @@ void config_unref(struct config **c)
 {
 	struct config *gone = *c;
 	*c = NULL;
-	if (gone == NULL) {
-		return;
-	}
-	/* Release: what this thread read is read before another frees it; acquire: the freeing one. */
-	unsigned before = atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel);
-	assert(before > 0);
-	if (before == 1) {
+	if (gone != NULL && refs_drop(&gone->refs)) {
 		destroy(gone);
 	}
 }

@@ -1,13 +1,12 @@
 /* What the TLS contexts of both roles have in common; tls_server.c and tls_client.c make them. */
 #include "net/tls_context.h"
 
-#include <assert.h>
 #include <openssl/err.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/refs.h"
 #include "tls_context_priv.h"
 
 /* An encrypted key file would otherwise ask on the terminal and hang the start. */
@@ -56,8 +55,7 @@ struct tls_context *tls_context_new(void)
 
 struct tls_context *tls_context_ref(struct tls_context *t)
 {
-	assert(t->refs > 0);
-	atomic_fetch_add(&t->refs, 1);
+	refs_take(&t->refs);
 	return t;
 }
 
@@ -65,7 +63,7 @@ void tls_context_unref(struct tls_context **t)
 {
 	struct tls_context *old = *t;
 	*t = NULL;
-	if (old == NULL || atomic_fetch_sub(&old->refs, 1) > 1) {
+	if (old == NULL || !refs_drop(&old->refs)) {
 		return;
 	}
 	SSL_CTX_free(old->ssl);

@@ -6,10 +6,10 @@
 #include "session/generation.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/refs.h"
 #include "session_priv.h"
 
 static bool make_backend_tls(struct generation *g, struct config_errors *errors)
@@ -66,9 +66,7 @@ struct generation *generation_create(
 
 struct generation *generation_ref(struct generation *g)
 {
-	unsigned before = atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
-	assert(before > 0);
-	(void)before;
+	refs_take(&g->refs);
 	return g;
 }
 
@@ -76,13 +74,7 @@ void generation_unref(struct generation **g)
 {
 	struct generation *old = *g;
 	*g = NULL;
-	if (old == NULL) {
-		return;
-	}
-	/* Release what this thread did with it, acquire what the others did, before it is freed. */
-	unsigned before = atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel);
-	assert(before > 0);
-	if (before > 1) {
+	if (old == NULL || !refs_drop(&old->refs)) {
 		return;
 	}
 	for (size_t i = 0; i < old->config->backend_count; i++) {

@@ -142,7 +142,8 @@ def test_spares(make_proxy, mail1):
     settled(proxy, "pools", lambda rows: rows[0]["spare"] == 4)
     shown, = table(run(proxy, "show", "pools"))
     assert (shown["SPARE"], shown["PARKED"], shown["PARKED BY CLASS"]) == ("4", "0", "-")
-    with proxy.client("u1", mail1.users["u1"]):
+    with proxy.client("u1", mail1.users["u1"]) as client:
+        client.cmd("SELECT INBOX").ok()  # it holds its connection for as long as that takes
         settled(proxy, "pools", lambda rows: rows[0]["active"] == 1 and rows[0]["spare"] == 4)
         counters = show(proxy, "stats")["counters"]
         assert (counters["pool_spares_used"], counters["pool_spares_opened"]) == (1, 5)
