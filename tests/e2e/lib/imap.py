@@ -291,15 +291,19 @@ def codes(line):
     return set(found.group(1).decode().split()) if found else None
 
 
+# How long something took.
+TOOK = (
+    (rb"\(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)", b"(# secs)"),
+    (rb"\(\d+\.\d+ secs?( \d+ calls)?\)", b"(# secs)"),
+    (rb"in \d+\.\d+ secs\)", b"in # secs)"),
+)
 VOLATILE = (
     (rb"UIDVALIDITY \d+", b"UIDVALIDITY #"),
     (rb"HIGHESTMODSEQ \d+", b"HIGHESTMODSEQ #"),
     (rb"MODSEQ \(\d+\)", b"MODSEQ (#)"),
     (rb"APPENDUID \d+", b"APPENDUID #"),
     (rb"COPYUID \d+", b"COPYUID #"),
-    (rb"\(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)", b"(# secs)"),
-    (rb"\(\d+\.\d+ secs?( \d+ calls)?\)", b"(# secs)"),
-    (rb"in \d+\.\d+ secs\)", b"in # secs)"),
+    *TOOK,
     (rb"MAILBOXID \([^)]*\)", b"MAILBOXID (#)"),
     (rb"SESSIONID=<[^>]*>", b"SESSIONID=#"),
     (rb'SAVEDATE "[^"]*"', b'SAVEDATE "#"'),
@@ -307,8 +311,8 @@ VOLATILE = (
 )
 
 
-def mask(data):
+def mask(data, volatile=VOLATILE):
     """Replaces what differs between two equal sessions, for byte-exact comparison of the rest."""
-    for pattern, text in VOLATILE:
+    for pattern, text in volatile:
         data = re.sub(pattern, text, data)
     return data

@@ -6,10 +6,9 @@ byte for byte.
 """
 
 import os
-import re
 import signal
 
-from . import process
+from . import imap, process
 from .admin import Admin
 from .imap import Closed
 from .mail import message
@@ -24,17 +23,12 @@ DIFFERS = (
     (rb"UIDVALIDITY \d+", b"UIDVALIDITY #"),
     (rb"\[APPENDUID \d+", b"[APPENDUID #"),
     (rb"MAILBOXID \([^)]*\)", b"MAILBOXID (#)"),
-    # How long it took.
-    (rb"\(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)", b"(# secs)"),
-    (rb"\(\d+\.\d+ secs?( \d+ calls)?\)", b"(# secs)"),
-    (rb"in \d+\.\d+ secs\)", b"in # secs)"),
+    *imap.TOOK,
 )
 
 
 def mask(data):
-    for pattern, text in DIFFERS:
-        data = re.sub(pattern, text, data)
-    return data
+    return imap.mask(data, DIFFERS)
 
 
 class Names:

@@ -12,17 +12,27 @@
 
 #define STORY(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_unmake)
 
-/* An exchange of two challenges; between them the client is spoken to, not waited for. */
-static void exchange(void **state)
+static void begin(struct client_rig *r)
 {
-	struct client_rig *r = *state;
 	r->mechanisms = MECHANISM_BIT(MECHANISM_CRAM_MD5);
 	rig_begin(r, TLS_NONE);
 	rig_greet(r);
 	rig_sign_in(r, "a AUTHENTICATE CRAM-MD5\r\n");
+}
+
+static void challenge(struct client_rig *r)
+{
+	CALL(r, assert_true(client_challenge(r->client, span_str("Y2g="))));
+}
+
+/* An exchange of two challenges; between them the client is spoken to, not waited for. */
+static void exchange(void **state)
+{
+	struct client_rig *r = *state;
+	begin(r);
 	for (int i = 0; i < 2; i++) {
 		r->responses = 0;
-		CALL(r, assert_true(client_challenge(r->client, span_str("Y2g="))));
+		challenge(r);
 		assert_int_equal(client_state(r->client), CLIENT_PREAUTH);
 		rig_assert_heard(r, "+ Y2g=\r\n");
 		peer_say(&r->peer, i == 0 ? "dTE=\r\n" : "\r\nb NOOP\r\n");
@@ -38,11 +48,8 @@ static void exchange(void **state)
 static void exchange_cancelled(void **state)
 {
 	struct client_rig *r = *state;
-	r->mechanisms = MECHANISM_BIT(MECHANISM_CRAM_MD5);
-	rig_begin(r, TLS_NONE);
-	rig_greet(r);
-	rig_sign_in(r, "a AUTHENTICATE CRAM-MD5\r\n");
-	CALL(r, assert_true(client_challenge(r->client, span_str("Y2g="))));
+	begin(r);
+	challenge(r);
 	peer_say(&r->peer, "*\r\nb NOOP\r\n");
 	rig_wait(r, &r->cancelled);
 	rig_assert_heard(r, "+ Y2g=\r\na BAD Authentication cancelled\r\nb OK NOOP completed\r\n");
@@ -56,11 +63,8 @@ static void exchange_cancelled(void **state)
 static void refused_in_exchange(void **state)
 {
 	struct client_rig *r = *state;
-	r->mechanisms = MECHANISM_BIT(MECHANISM_CRAM_MD5);
-	rig_begin(r, TLS_NONE);
-	rig_greet(r);
-	rig_sign_in(r, "a AUTHENTICATE CRAM-MD5\r\n");
-	CALL(r, assert_true(client_challenge(r->client, span_str("Y2g="))));
+	begin(r);
+	challenge(r);
 	rig_refuse(r);
 	rig_assert_heard(r, "+ Y2g=\r\n");
 	peer_say(&r->peer, "dTE=\r\nb NOOP\r\n");
@@ -72,11 +76,8 @@ static void refused_in_exchange(void **state)
 static void exchange_times_out(void **state)
 {
 	struct client_rig *r = *state;
-	r->mechanisms = MECHANISM_BIT(MECHANISM_CRAM_MD5);
-	rig_begin(r, TLS_NONE);
-	rig_greet(r);
-	rig_sign_in(r, "a AUTHENTICATE CRAM-MD5\r\n");
-	CALL(r, assert_true(client_challenge(r->client, span_str("Y2g="))));
+	begin(r);
+	challenge(r);
 	rig_jump(r, r->limits.preauth_timeout + 1000);
 	rig_wait(r, &r->gone);
 	assert_int_equal(r->why, FAIL_PREAUTH_TIMEOUT);
