@@ -142,7 +142,9 @@ void known_refuse(const struct loan *l)
 	if (l->kind == PROOF_NONE) {
 		return; /* it was refused, and nobody can say which password was wrong */
 	}
-	purge(l->user, &l->secret, PURGE_THIS);
+	struct proof secret = loan_secret(l);
+	purge(l->user, &secret, PURGE_THIS);
+	secret_wipe(&secret, sizeof secret);
 }
 
 /* What it opened and is in use now is not parked any more. */

@@ -18,15 +18,12 @@
 #include "imap/jwt.h"
 #include "user_priv.h"
 
-/* On the clock of the loop; UINT64_MAX: nothing says when. */
-static uint64_t expiry_of(const struct pool *p, const struct loan *l)
+/* Of a token, on the clock of the loop; UINT64_MAX: nothing says when. */
+static uint64_t expiry_of(const struct pool *p, const struct credentials *token)
 {
-	if (l->kind != PROOF_TOKEN) {
-		return UINT64_MAX;
-	}
 	struct timespec today;
 	clock_gettime(CLOCK_REALTIME, &today);
-	uint64_t expiry_s = jwt_expiry(secret_span(&l->credentials.password));
+	uint64_t expiry_s = jwt_expiry(secret_span(&token->password));
 	uint64_t now_s = (uint64_t)today.tv_sec;
 	uint64_t left_s = expiry_s > now_s ? expiry_s - now_s : 0;
 	if (left_s > UINT32_MAX) {
@@ -38,10 +35,28 @@ static uint64_t expiry_of(const struct pool *p, const struct loan *l)
 	return net_loop_now(p->loop) + (left_ms > over_ms ? left_ms - over_ms : 0);
 }
 
+/* What is to be known of the credential: all that known_is_fresh looks at. */
+static void take_proof(struct loan *l, struct pool *p, const struct pool_request *request)
+{
+	const struct credentials *credentials = request->credentials;
+	struct span server = span_str(request->server->name);
+	l->proof = proof_of(request->is_secure, server, request->login, credentials);
+	if (p->settings.separate_addresses) {
+		l->proof = proof_at(&l->proof, span_str(request->identity.client_address));
+	}
+	l->kind = proof_kind_of(credentials);
+	l->expires_ms = l->kind == PROOF_TOKEN ? expiry_of(p, credentials) : UINT64_MAX;
+}
+
+struct proof loan_secret(const struct loan *l)
+{
+	return proof_of_password(
+		span_str(l->config->name), secret_span(&l->login), &l->credentials);
+}
+
 static struct loan *make_loan(struct pool *p, const struct pool_request *request)
 {
 	struct loan *l = xcalloc(1, sizeof *l);
-	const struct credentials *credentials = request->credentials;
 	l->pool = p;
 	l->config = request->server;
 	l->tls = request->tls;
@@ -51,17 +66,14 @@ static struct loan *make_loan(struct pool *p, const struct pool_request *request
 	l->server = server_find(p, request->server);
 	secret_set(&l->login, request->login);
 	secret_set(&l->signer, request->signer);
-	credentials_copy(&l->credentials, credentials);
-	struct span server = span_str(l->config->name);
-	l->proof = proof_of(request->is_secure, server, request->login, credentials);
-	if (p->settings.separate_addresses) {
-		l->proof = proof_at(&l->proof, span_str(l->identity.client_address));
-	}
-	l->secret = proof_of_password(server, request->login, credentials);
-	l->kind = proof_kind_of(credentials);
-	l->expires_ms = expiry_of(p, l);
+	credentials_copy(&l->credentials, request->credentials);
+	take_proof(l, p, request);
 	enabled_init(&l->wanted);
-	user_key(l);
+	struct buf key;
+	user_key(&key, l->server, request);
+	l->key_len = buf_len(&key);
+	l->key = xmemdup0(buf_peek(&key).p, l->key_len);
+	buf_finish(&key);
 	return l;
 }
 
@@ -77,7 +89,6 @@ static void free_loan(struct loan **loan)
 	secret_drop(&l->login);
 	secret_drop(&l->signer);
 	secret_wipe(&l->proof, sizeof l->proof);
-	secret_wipe(&l->secret, sizeof l->secret);
 	buf_finish(&l->wanted);
 	free(l->key);
 	free(l);
@@ -88,12 +99,18 @@ const char *pool_known(struct pool *p, const struct pool_request *request)
 	if (!p->settings.enabled) {
 		return NULL;
 	}
-	struct loan *l = make_loan(p, request);
-	const char *capabilities = user_known(p, l);
+	struct pool_server *server = server_find(p, request->server);
+	struct loan asked = {0};
+	struct buf key;
+	take_proof(&asked, p, request);
+	user_key(&key, server, request);
+	const char *capabilities = user_known(p, buf_peek(&key), &asked);
 	if (capabilities != NULL) {
 		counter_add(p->counters, COUNTER_POOL_KNOWN, 1);
 	}
-	free_loan(&l);
+	buf_finish(&key);
+	secret_wipe(&asked.proof, sizeof asked.proof);
+	server_unref(server);
 	return capabilities;
 }
 

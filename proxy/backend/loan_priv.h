@@ -27,7 +27,7 @@ struct loan {
 	size_t key_len;
 	struct secret login, signer;
 	struct credentials credentials; /* until the server has answered */
-	struct proof proof, secret;
+	struct proof proof;
 	enum proof_kind kind;
 	uint64_t expires_ms; /* no proof answers for it from then on */
 	bool is_challenged;  /* its client has seen something of this very connection */
@@ -42,6 +42,8 @@ enum served { SERVED, BLOCKED_BY_USER, BLOCKED_BY_SERVER };
 enum served loan_serve(struct loan *l); /* ready, or a connection is on its way; else nothing */
 void loan_become_ready(struct loan *l); /* its connection is LENT from here on */
 void loan_fail(struct loan *l, enum fail why, const char *detail); /* told; it is over */
+/* Digest of its password, while it has that: until the server has answered. Made only where it is needed. */
+struct proof loan_secret(const struct loan *l);
 void loan_again(struct loan *l); /* its connection was of no use: it gets a new one, first of all */
 
 /* queue.c: who waits for a connection. */

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -12,27 +11,41 @@
 /* The fields are bounded by limits of the dialogue long before this. */
 enum { PROOF_INPUT_MAX = 1 << 20 };
 
-/* Never used itself, only copied: to look up the algorithm and to hash the key takes OpenSSL as long as
- * all else that a sign-in from the pool costs. */
-static EVP_MAC_CTX *keyed;
+enum { PROOF_BLOCK = 64 }; /* of SHA-256 */
+
+/* Both halves of HMAC (RFC 2104) behind their key block. Never used themselves, only copied: to look up the
+ * algorithm and to hash the key takes OpenSSL as long as all else that a sign-in from the pool costs. */
+static EVP_MD_CTX *inner, *outer;
+
+static EVP_MD_CTX *begin_half(const uint8_t key[PROOF_LEN], uint8_t pad)
+{
+	uint8_t block[PROOF_BLOCK];
+	for (size_t i = 0; i < sizeof block; i++) {
+		block[i] = (uint8_t)((i < PROOF_LEN ? key[i] : 0) ^ pad);
+	}
+	EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	EVP_MD_CTX *half = EVP_MD_CTX_new();
+	if (half == NULL || EVP_DigestInit_ex(half, sha256, NULL) != 1 ||
+		EVP_DigestUpdate(half, block, sizeof block) != 1) {
+		abort();
+	}
+	OPENSSL_cleanse(block, sizeof block);
+	EVP_MD_free(sha256);
+	return half;
+}
 
 void proof_init(void)
 {
 	uint8_t key[PROOF_LEN];
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX_free(keyed);
-	keyed = EVP_MAC_CTX_new(hmac);
 	/* Without a secret key the digests would be a list of password hashes. */
-	if (keyed == NULL || RAND_priv_bytes(key, sizeof key) != 1 ||
-		EVP_MAC_init(keyed, key, sizeof key, params) != 1) {
+	if (RAND_priv_bytes(key, sizeof key) != 1) {
 		abort();
 	}
+	EVP_MD_CTX_free(inner);
+	EVP_MD_CTX_free(outer);
+	inner = begin_half(key, 0x36);
+	outer = begin_half(key, 0x5c);
 	OPENSSL_cleanse(key, sizeof key);
-	EVP_MAC_free(hmac);
 }
 
 static void add_field(struct buf *in, struct span field)
@@ -45,18 +58,26 @@ static void add_field(struct buf *in, struct span field)
 	}
 }
 
+static void run_half(EVP_MD_CTX *half, const EVP_MD_CTX *begun, struct span text, uint8_t *out)
+{
+	unsigned n = 0;
+	if (EVP_MD_CTX_copy_ex(half, begun) != 1 || EVP_DigestUpdate(half, text.p, text.n) != 1 ||
+		EVP_DigestFinal_ex(half, out, &n) != 1 || n != PROOF_LEN) {
+		abort();
+	}
+}
+
 /* Of what was put into the buffer, which is wiped. */
 static struct proof digest(struct buf *in)
 {
 	struct proof proof;
-	size_t n = 0;
-	struct span text = buf_peek(in);
-	EVP_MAC_CTX *mac = EVP_MAC_CTX_dup(keyed);
-	if (mac == NULL || EVP_MAC_update(mac, text.p, text.n) != 1 ||
-		EVP_MAC_final(mac, proof.digest, &n, sizeof proof.digest) != 1 || n != PROOF_LEN) {
+	EVP_MD_CTX *half = EVP_MD_CTX_new();
+	if (half == NULL) {
 		abort();
 	}
-	EVP_MAC_CTX_free(mac);
+	run_half(half, inner, buf_peek(in), proof.digest);
+	run_half(half, outer, span_of(proof.digest, PROOF_LEN), proof.digest);
+	EVP_MD_CTX_free(half);
 	buf_finish(in);
 	return proof;
 }
@@ -80,7 +101,7 @@ static void add_kind(struct buf *in, const struct credentials *credentials)
 struct proof proof_of(bool is_secure, struct span server, struct span login,
 	const struct credentials *credentials)
 {
-	assert(keyed != NULL);
+	assert(inner != NULL);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
 	add_kind(&in, credentials);
@@ -97,7 +118,7 @@ struct proof proof_of(bool is_secure, struct span server, struct span login,
 struct proof proof_of_password(
 	struct span server, struct span login, const struct credentials *credentials)
 {
-	assert(keyed != NULL);
+	assert(inner != NULL);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
 	add_kind(&in, credentials);
@@ -109,7 +130,7 @@ struct proof proof_of_password(
 
 struct proof proof_at(const struct proof *proof, struct span address)
 {
-	assert(keyed != NULL);
+	assert(inner != NULL);
 	struct buf in;
 	buf_init(&in, PROOF_INPUT_MAX);
 	add_field(&in, span_str("address"));

@@ -44,23 +44,19 @@ void users_wake(struct pool *p)
 	}
 }
 
-void user_key(struct loan *l)
+void user_key(struct buf *key, const struct pool_server *s, const struct pool_request *request)
 {
-	struct buf key;
-	buf_init(&key, USER_KEY_MAX);
+	struct span end = span_of("", 1);
+	buf_init(key, USER_KEY_MAX);
 	/* None of them holds a NUL (imap/credentials.h): no login can imitate another server. */
-	bool fits = buf_add(&key, span_of(l->server->identity, strlen(l->server->identity) + 1)) &&
-		    buf_add(&key, secret_span(&l->login)) && buf_add(&key, span_of("", 1)) &&
-		    buf_add(&key, secret_span(&l->credentials.authzid)) &&
-		    buf_add(&key, span_of("", 1)) && buf_add(&key, secret_span(&l->signer)) &&
-		    buf_add(&key, span_of("", 1));
+	bool fits = buf_add(key, span_of(s->identity, strlen(s->identity) + 1)) &&
+		    buf_add(key, request->login) && buf_add(key, end) &&
+		    buf_add(key, secret_span(&request->credentials->authzid)) &&
+		    buf_add(key, end) && buf_add(key, request->signer) && buf_add(key, end);
 	/* A cut key could stand for two users. */
 	if (!fits) {
 		abort();
 	}
-	l->key_len = buf_len(&key);
-	l->key = xmemdup0(buf_peek(&key).p, l->key_len);
-	buf_finish(&key);
 }
 
 struct span user_login(const struct pool_user *u)
@@ -68,16 +64,16 @@ struct span user_login(const struct pool_user *u)
 	return span_str(u->key + strlen(u->key) + 1);
 }
 
-struct pool_user *user_find(struct pool *p, const struct loan *l)
+struct pool_user *user_find(struct pool *p, struct span key)
 {
 	struct pool_user *u;
-	HASH_FIND(hh, p->users, l->key, l->key_len, u);
+	HASH_FIND(hh, p->users, key.p, key.n, u);
 	return u;
 }
 
 struct pool_user *user_enter(struct pool *p, const struct loan *l)
 {
-	struct pool_user *u = user_find(p, l);
+	struct pool_user *u = user_find(p, span_of(l->key, l->key_len));
 	if (u == NULL) {
 		u = xcalloc(1, sizeof *u);
 		u->server = server_ref(l->server);
@@ -147,7 +143,7 @@ void user_signed_in(struct backend *b, const struct loan *l)
 	assert(b->capabilities != NULL);
 	prove(b);
 	b->proof = l->proof;
-	b->secret = l->secret;
+	b->secret = loan_secret(l);
 	b->kind = l->kind;
 	user_moved(b);
 	free(u->capabilities);
@@ -350,8 +346,8 @@ struct pool_flushed users_flush(struct pool *p, const char *server, const char *
 	return done;
 }
 
-const char *user_known(struct pool *p, const struct loan *l)
+const char *user_known(struct pool *p, struct span key, const struct loan *asked)
 {
-	const struct pool_user *u = user_find(p, l);
-	return u != NULL && known_is_fresh(u, l) ? u->capabilities : NULL;
+	const struct pool_user *u = user_find(p, key);
+	return u != NULL && known_is_fresh(u, asked) ? u->capabilities : NULL;
 }

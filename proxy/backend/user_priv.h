@@ -42,9 +42,10 @@ struct pool_user {
 /* user.c */
 void users_init(void);           /* before the first of the others */
 void users_wake(struct pool *p); /* other limits: whoever waits is looked at again */
-void user_key(struct loan *l);
+/* Of whom the request is for; initialises the buffer. */
+void user_key(struct buf *key, const struct pool_server *s, const struct pool_request *request);
 struct span user_login(const struct pool_user *u);
-struct pool_user *user_find(struct pool *p, const struct loan *l);
+struct pool_user *user_find(struct pool *p, struct span key);
 struct pool_user *user_enter(
 	struct pool *p, const struct loan *l); /* found or made; one reference */
 void user_release(struct pool_user *u);
@@ -66,7 +67,8 @@ struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan 
 struct backend *user_find_unused(const struct pool_user *u);
 /* Forgets and closes what is parked where all that is named is so (pool_flush). */
 struct pool_flushed users_flush(struct pool *p, const char *server, const char *login);
-const char *user_known(struct pool *p, const struct loan *l); /* as pool_known */
+/* As pool_known; of asked only what known_is_fresh looks at. */
+const char *user_known(struct pool *p, struct span key, const struct loan *asked);
 
 /* known.c: what is proved. */
 bool known_is(const struct pool_user *u, const struct loan *l);       /* once */
