@@ -18,6 +18,8 @@ struct capability_policy {
 	const char *const *hide;
 	size_t hide_count;
 	bool tells_reuse; /* XIMAPPROXY: a reused connection is announced at sign-in */
+	/* Policies of one number say the same (imap/listing.h). 0: nothing is known of others. */
+	unsigned number;
 };
 
 /* What can work on this connection before sign-in. */

@@ -25,7 +25,7 @@
  *	                        '------------> refuse_next --> "tag NO", DETACHED
  *
  * One session owns it; any thread, one at a time. It owns memory only for what is half read, held back
- * or in flight, and the capability list: an idle one is some 400 bytes and that list.
+ * or in flight: an idle one is some 400 bytes.
  */
 #ifndef IMAPMUX_IMAP_TRACKER_H
 #define IMAPMUX_IMAP_TRACKER_H
@@ -34,16 +34,18 @@
 #include "base/fail.h"
 #include "imap/capability.h"
 #include "imap/enabled.h"
+#include "imap/listing.h"
 
 struct tracker;
 
 struct tracker_options {
-	struct capability_policy capabilities; /* must outlive the tracker */
+	struct capability_policy
+		capabilities; /* what it shows must live until tracker_client_gone */
 	/* After sign-in, as the server sent them; what the client is told of them is kept, once. Empty:
 	 * not known, then CAPABILITY is never answered here. */
 	struct span server_capabilities;
-	/* What the server says of itself, behind "* ID "; for ID while detached. Must outlive the tracker.
-	 * NULL, or not one line without literals: NIL is said. */
+	struct listings *listings; /* of this thread; must outlive the tracker. NULL: none */
+	/* What the server says of itself, behind "* ID "; for ID while detached. Must live as long. NULL, or not one line without literals: NIL is said. */
 	const char *server_id;
 	size_t max_line; /* limits.line: a client's command line without literals */
 	/* Prefix of the proxy's own tags on the connection: refused to clients; copied. NULL while

@@ -18,6 +18,7 @@ struct session_parcel;
 struct guard;
 struct budget;
 struct intake_voices;
+struct listings;
 
 /* What the sessions of one worker share. Owned by the worker, who fills in the public part. */
 struct session_host {
@@ -38,6 +39,7 @@ struct session_host {
 	void *owner;
 
 	struct pool *pool;            /* private from here on */
+	struct listings *listings;    /* what its sessions are told of servers */
 	struct list sessions;         /* every session of this worker */
 	struct list intakes;          /* connections that still owe their PROXY header */
 	struct intake_voices *voices; /* which of them were complained about lately */

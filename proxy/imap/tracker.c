@@ -18,6 +18,7 @@ struct tracker *tracker_create(const struct tracker_options *options)
 {
 	struct tracker *t = xcalloc(1, sizeof(*t));
 	t->policy = options->capabilities;
+	t->listings = options->listings;
 	t->server_id = options->server_id;
 	t->proxy_tag = xstrdup(options->proxy_tag != NULL ? options->proxy_tag : "");
 	t->max_line = options->max_line;
@@ -45,7 +46,7 @@ void tracker_destroy(struct tracker **t)
 	free((*t)->mailbox);
 	free((*t)->next_mailbox);
 	free((*t)->own_tag);
-	free((*t)->capabilities);
+	listing_unref(&(*t)->listing);
 	free((*t)->proxy_tag);
 	free(*t);
 	*t = NULL;
@@ -191,6 +192,9 @@ static bool is_half_sent(const struct tracker *t)
 bool tracker_client_gone(struct tracker *t, const struct tracker_sink *sink)
 {
 	t->is_gone = true;
+	/* The session ends, and its generation perhaps with it. */
+	t->policy = (struct capability_policy){0};
+	t->server_id = NULL;
 	tracker_forget_waiting(t);
 	buf_clear(&t->line);
 	buf_clear(&t->answers);

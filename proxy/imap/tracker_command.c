@@ -163,7 +163,7 @@ static enum tracker_verdict on_id(struct tracker *t, const struct client_line *l
 	const struct command *command, const struct verb *verb, const struct tracker_sink *sink)
 {
 	bool is_attached = t->link == LINK_ATTACHED;
-	if (is_attached && t->has_id && is_harmless_id(line)) {
+	if (is_attached && tracker_server_has_id(t) && is_harmless_id(line)) {
 		return send_command(t, line, command, verb, sink);
 	}
 	tracker_answer_id(t, sink);

@@ -14,20 +14,15 @@ enum { ID_MAX = 4096 };
 
 void tracker_learn_capabilities(struct tracker *t, struct span server_list)
 {
-	free(t->capabilities);
-	t->capabilities = NULL;
-	t->has_id = capability_has(server_list, "ID");
-	if (server_list.n == 0) {
-		return;
+	listing_unref(&t->listing);
+	if (server_list.n > 0) {
+		t->listing = listing_get(t->listings, &t->policy, server_list);
 	}
-	struct buf list;
-	buf_init(&list, (size_t)2 * CAPABILITY_LIST_MAX);
-	bool fits = capability_write_session(&list, &t->policy, server_list);
-	assert(fits);
-	(void)fits;
-	struct span text = buf_peek(&list);
-	t->capabilities = xmemdup0(text.n > 0 ? text.p : (const uint8_t *)"", text.n);
-	buf_finish(&list);
+}
+
+bool tracker_server_has_id(const struct tracker *t)
+{
+	return t->listing != NULL && listing_has_id(t->listing);
 }
 
 bool tracker_has_waiting(const struct tracker *t)
@@ -136,7 +131,7 @@ static void answer_capability(
 {
 	assert(tracker_can_interject(t));
 	tracker_to_client(t, sink, span_str("* CAPABILITY "));
-	tracker_to_client(t, sink, span_str(t->capabilities));
+	tracker_to_client(t, sink, listing_told(t->listing));
 	tracker_answer(t, sink, "\r\n%.*s OK Capability completed.\r\n", SPAN_ARG(command->tag));
 }
 
@@ -224,7 +219,7 @@ enum tracker_verdict tracker_on_detached(struct tracker *t, const struct client_
 	if (verb->action == VERB_NOOP && is_alone) {
 		return tracker_refuse(t, line, command->tag, "OK NOOP completed.", sink);
 	}
-	if (verb->action == VERB_CAPABILITY && is_alone && t->capabilities != NULL) {
+	if (verb->action == VERB_CAPABILITY && is_alone && t->listing != NULL) {
 		answer_capability(t, command, sink);
 		return TRACKER_MORE;
 	}

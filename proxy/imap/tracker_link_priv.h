@@ -11,6 +11,7 @@
 
 /* The list of the server that is valid from now on; empty: none is known. */
 void tracker_learn_capabilities(struct tracker *t, struct span server_list);
+bool tracker_server_has_id(const struct tracker *t);
 
 /* A command of a detached client that is neither refused nor answered alike everywhere. */
 enum tracker_verdict tracker_on_detached(struct tracker *t, const struct client_line *line,

@@ -79,12 +79,12 @@ struct client_line {
 struct tracker {
 	struct capability_policy policy;
 	const char *server_id;
-	char *capabilities; /* as the client is told them; NULL: not known */
+	struct listings *listings;
+	struct listing *listing; /* of the server's capabilities; NULL: not known */
 	char *proxy_tag;
 	size_t max_line;
 	const char *dirt;
 	enum fail failure;
-	bool has_id; /* the server knows ID */
 
 	enum tracker_link link;
 	bool is_condstore_implicit;

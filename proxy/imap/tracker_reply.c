@@ -67,7 +67,7 @@ bool tracker_rewrite(struct tracker *t, struct span line, struct buf *out)
 	tracker_learn_capabilities(t, list);
 	size_t begin = (size_t)(list.p - line.p);
 	bool added = buf_add(out, span_slice(line, 0, begin)) &&
-		     buf_add_str(out, t->capabilities) &&
+		     buf_add(out, listing_told(t->listing)) &&
 		     buf_add(out, span_slice(line, begin + list.n, line.n));
 	/* The caller's buf takes a line of the longest kind and a list of the longest kind. */
 	assert(added);

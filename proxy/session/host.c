@@ -39,6 +39,7 @@ void session_host_init(struct session_host *h)
 	assert(h->loop != NULL && h->generation != NULL);
 	assert(h->guard != NULL && h->budget != NULL);
 	assert(h->worker < h->workers);
+	h->listings = listings_create();
 	h->sessions = (struct list){0};
 	h->intakes = (struct list){0};
 	h->voices = NULL;
@@ -129,5 +130,6 @@ void session_host_finish(struct session_host *h)
 	session_log_turned_away_more(h);
 	net_loop_disarm(h->loop, &h->refused);
 	pool_destroy(&h->pool);
+	listings_destroy(&h->listings);
 	generation_unref(&h->generation);
 }

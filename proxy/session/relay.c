@@ -174,15 +174,11 @@ static const struct stream_events server_events = {
 static void answer_signin(
 	struct session *s, struct capability_policy policy, struct span capabilities)
 {
-	struct buf list;
-	buf_init(&list, (size_t)2 * CAPABILITY_LIST_MAX);
-	bool fits = capability_write_session(&list, &policy, capabilities);
-	assert(fits);
-	(void)fits;
+	struct listing *list = listing_get(s->host->listings, &policy, capabilities);
 	bool is_told = policy.tells_reuse && s->is_reused;
 	client_accept(
-		s->client, buf_peek(&list), is_told ? "[XPROXYREUSE] Logged in" : "Logged in");
-	buf_finish(&list);
+		s->client, listing_told(list), is_told ? "[XPROXYREUSE] Logged in" : "Logged in");
+	listing_unref(&list);
 }
 
 void session_use_loan(struct session *s)
@@ -210,6 +206,7 @@ void session_link(struct session *s, struct span capabilities)
 	s->tracker = tracker_create(&(struct tracker_options){
 		.capabilities = policy,
 		.server_capabilities = capabilities,
+		.listings = s->host->listings,
 		.server_id = s->server_id,
 		.max_line = c->limits.line,
 		.is_attached = is_attached,

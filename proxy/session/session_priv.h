@@ -102,6 +102,7 @@ static inline struct capability_policy session_policy(const struct session *s)
 		.hide = (const char *const *)c->hide,
 		.hide_count = c->hide_count,
 		.tells_reuse = c->tell_reuse,
+		.number = s->generation->number,
 	};
 }
 
