@@ -87,6 +87,9 @@ bool stream_start_tls(struct stream *s, const struct stream_options *options)
 
 /* On a dead or closing stream nothing happens. */
 void stream_write(struct stream *s, struct span bytes);
+
+/* Gives the kernel what was written, now and not at the end of the turn. No event comes from inside. */
+void stream_push(struct stream *s);
 /* Bytes not yet taken by the kernel. */
 size_t stream_pending(const struct stream *s);
 /* on_drained (once) when nothing is pending, also when that is so already. */

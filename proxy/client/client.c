@@ -327,6 +327,8 @@ void client_accept(struct client *c, struct span capabilities, const char *text)
 	buf_init(&out, CLIENT_REPLY_MAX);
 	preauth_accept(c->dialogue->preauth, capabilities, text, &out);
 	write_out(c, &out);
+	/* What the session and the log still have to do need not be waited for. */
+	stream_push(c->stream);
 	end_dialogue(c);
 	move(c, CLIENT_LINKED);
 	stream_end_secrecy(c->stream);

@@ -366,6 +366,15 @@ void stream_flush(void *stream)
 	stream_trim(s);
 }
 
+void stream_push(struct stream *s)
+{
+	assert(net_loop_is_mine(s->loop));
+	if (s->flush.node.list != NULL) {
+		net_task_cancel(&s->flush);
+		stream_flush(s);
+	}
+}
+
 void stream_write(struct stream *s, struct span bytes)
 {
 	assert(net_loop_is_mine(s->loop));

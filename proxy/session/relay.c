@@ -202,6 +202,8 @@ void session_link(struct session *s, struct span capabilities)
 	const struct config *c = session_config(s);
 	struct capability_policy policy = session_policy(s);
 	bool is_attached = s->loan != NULL;
+	counter_add(s->host->counters, COUNTER_SIGNINS_OK, 1);
+	answer_signin(s, policy, capabilities);
 	learn_server_id(s);
 	s->tracker = tracker_create(&(struct tracker_options){
 		.capabilities = policy,
@@ -213,14 +215,12 @@ void session_link(struct session *s, struct span capabilities)
 		.proxy_tag = is_attached ? loan_proxy_tag(s->loan) : NULL,
 		.enabled = is_attached ? loan_enabled(s->loan) : (struct span){0},
 	});
-	answer_signin(s, policy, capabilities);
 	if (is_attached) {
 		session_use_loan(s);
 	}
 	s->linked_ms = net_loop_now(s->host->loop);
 	s->active_ms = s->linked_ms;
 	session_arm_look(s);
-	counter_add(s->host->counters, COUNTER_SIGNINS_OK, 1);
 	session_log_signin(s);
 	if (s->host->is_draining) {
 		client_drain(s->client);
