@@ -191,7 +191,6 @@ bool session_forward_check(const struct config *c, struct config_errors *errors)
 char *session_id_pairs(const struct session *s); /* owned by the caller; the route is known */
 
 /* intake.c: connections that have not brought their PROXY header yet. */
-struct intake_voices;
 void intake_begin(struct session_host *h, int fd, struct session_arrival *arrival);
 void intake_close_all(struct session_host *h);
 

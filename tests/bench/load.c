@@ -36,7 +36,7 @@ static _Noreturn void usage(void)
 	must_die(
 		"usage: bench-load sessions|steady [--tls] [--resume] [--tolerant] [--clients N] "
 		"[--opening N] [--users N] [--operations N] [--warm-up N] [--rate N] [--seconds N] "
-		"[--password TEXT] PORT COMMAND...");
+		"[--pause-ms N] [--password TEXT] PORT COMMAND...");
 }
 
 static uint64_t number(const char *text)
@@ -58,6 +58,7 @@ static void read_options(int argc, char **argv, struct plan *plan, struct client
 		{"operations", required_argument, NULL, 'n'},
 		{"warm-up", required_argument, NULL, 'w'}, {"rate", required_argument, NULL, 'R'},
 		{"seconds", required_argument, NULL, 's'},
+		{"pause-ms", required_argument, NULL, 'P'},
 		{"password", required_argument, NULL, 'p'}, {0}};
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (option) {
@@ -90,6 +91,9 @@ static void read_options(int argc, char **argv, struct plan *plan, struct client
 			break;
 		case 's':
 			plan->seconds = strtod(optarg, NULL);
+			break;
+		case 'P':
+			plan->pause = number(optarg) * LOOP_MILLISECOND;
 			break;
 		case 'p':
 			target->password = optarg;

@@ -20,6 +20,7 @@ struct plan {
 	uint64_t operations, warm_up;
 	double rate;      /* a second; 0: closed loop */
 	double seconds;   /* of an open loop */
+	uint64_t pause;   /* ns before each command of a measured session */
 	bool is_tolerant; /* go on after a failed session, and count it */
 };
 

@@ -99,6 +99,7 @@ TARGETS = (
 # workload, figure, imapmux's endpoint, at most
 BOUNDS = (
     ("hit", "ratio", "imapmux", 1.5),
+    ("hit", "ratio", "imapmux plain", 1.5),
     ("idle-8000", "pss_kib", "imapmux", 15.0),
 )
 

@@ -23,6 +23,7 @@ struct run {
 struct session {
 	struct run *run;
 	struct client *client;
+	struct loop_timer pause;
 	uint64_t scheduled, since;
 	size_t next; /* command */
 };
@@ -32,6 +33,7 @@ static void start(struct run *r, uint64_t scheduled);
 static void end(struct session *s)
 {
 	struct run *r = s->run;
+	loop_cancel(r->target->loop, &s->pause);
 	client_destroy(&s->client);
 	loop_free_later(r->target->loop, s);
 	r->ended++;
@@ -57,20 +59,41 @@ static void on_open(void *owner)
 	step(owner, 0);
 }
 
-static void on_idle(void *owner)
+static void send_next(struct session *s)
 {
-	struct session *s = owner;
+	client_send(s->client, s->run->plan->commands[s->next++]);
+}
+
+static void on_paused(struct loop_timer *timer)
+{
+	struct session *s =
+		(struct session *)(void *)((char *)timer - offsetof(struct session, pause));
+	s->since = loop_now();
+	send_next(s);
+}
+
+static void finish(struct session *s)
+{
 	struct run *r = s->run;
-	step(s, 1 + s->next);
-	if (s->next < r->plan->count) {
-		client_send(s->client, r->plan->commands[s->next++]);
-		return;
-	}
 	if (r->is_measured) {
 		samples_add(&r->whole, s->since - s->scheduled);
 		r->resumed += client_is_resumed(s->client);
 	}
 	end(s);
+}
+
+static void on_idle(void *owner)
+{
+	struct session *s = owner;
+	struct run *r = s->run;
+	step(s, 1 + s->next);
+	if (s->next == r->plan->count) {
+		finish(s);
+	} else if (r->is_measured && r->plan->pause > 0) {
+		loop_at(r->target->loop, &s->pause, s->since + r->plan->pause);
+	} else {
+		send_next(s);
+	}
 }
 
 static void on_failed(void *owner, const char *why)
@@ -88,6 +111,7 @@ static void start(struct run *r, uint64_t scheduled)
 	static const struct client_events events = {on_open, on_idle, on_failed};
 	struct session *s = must_alloc(sizeof(*s));
 	s->run = r;
+	s->pause.on_due = on_paused;
 	s->scheduled = scheduled;
 	s->since = loop_now();
 	unsigned user = (unsigned)(r->target->clients % r->plan->users);
