@@ -112,9 +112,9 @@ struct backend *backend_create(struct pool_server *s, struct loan *l)
 	wheel_timer_init(&b->timer, on_timer, b);
 	net_task_init(&b->start, on_start, b);
 	make_tag(b);
-	b->config = l != NULL ? l->config : s->config;
-	b->tls = l != NULL ? l->tls : s->tls;
-	b->limits = l != NULL ? l->limits : &p->config->limits;
+	b->config = l != NULL ? l->wish->config : s->config;
+	b->tls = l != NULL ? l->wish->tls : s->tls;
+	b->limits = l != NULL ? l->wish->limits : &p->config->limits;
 	list_push_back(&p->states[BACKEND_DIALING], &b->node);
 	list_push_back(&s->states[BACKEND_DIALING], &b->server_node);
 	if (l != NULL) {

@@ -21,7 +21,7 @@ static bool has_enable(const struct backend *b)
 void backend_enable(struct backend *b)
 {
 	struct loan *l = b->loan;
-	assert(l != NULL && buf_len(&l->wanted) > 0 && buf_len(&b->enabled) == 0);
+	assert(l != NULL && buf_len(&l->wish->class) > 0 && buf_len(&b->enabled) == 0);
 	if (!has_enable(b)) {
 		loan_become_ready(l);
 		return;
@@ -33,7 +33,8 @@ void backend_enable(struct backend *b)
 	b->errand = xcalloc(1, sizeof *b->errand);
 	struct buf command;
 	buf_init(&command, ENABLED_MAX + sizeof "ENABLE ");
-	bool fits = buf_add_str(&command, "ENABLE ") && buf_add(&command, buf_peek(&l->wanted));
+	bool fits =
+		buf_add_str(&command, "ENABLE ") && buf_add(&command, buf_peek(&l->wish->class));
 	assert(fits);
 	(void)fits;
 	errand_begin(b->errand, b->tag, buf_peek(&command), false, &out);

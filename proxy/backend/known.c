@@ -40,8 +40,8 @@ static void drop(struct known_proof *known)
 
 bool known_is(const struct pool_user *u, const struct loan *l)
 {
-	const struct known_proof *known = find(u, &l->proof);
-	assert(known == NULL || l->kind != PROOF_NONE);
+	const struct known_proof *known = find(u, &l->wish->proof);
+	assert(known == NULL || l->wish->kind != PROOF_NONE);
 	return known != NULL;
 }
 
@@ -54,9 +54,10 @@ static uint64_t ttl_of(const struct pool *p, enum proof_kind kind)
 bool known_is_fresh(const struct pool_user *u, const struct loan *l)
 {
 	const struct pool *p = u->server->pool;
-	const struct known_proof *known = find(u, &l->proof);
+	const struct known_proof *known = find(u, &l->wish->proof);
 	uint64_t now = net_loop_now(p->loop);
-	return known != NULL && now - known->proved_ms < ttl_of(p, l->kind) && now < l->expires_ms;
+	return known != NULL && now - known->proved_ms < ttl_of(p, l->wish->kind) &&
+	       now < l->wish->expires_ms;
 }
 
 void known_forget(struct pool_user *u)
@@ -139,7 +140,7 @@ void known_learn(struct backend *b)
 
 void known_refuse(const struct loan *l)
 {
-	if (l->kind == PROOF_NONE) {
+	if (l->wish->kind == PROOF_NONE) {
 		return; /* it was refused, and nobody can say which password was wrong */
 	}
 	struct proof secret = loan_secret(l);

@@ -36,44 +36,73 @@ static uint64_t expiry_of(const struct pool *p, const struct credentials *token)
 }
 
 /* What is to be known of the credential: all that known_is_fresh looks at. */
-static void take_proof(struct loan *l, struct pool *p, const struct pool_request *request)
+static void take_proof(struct wish *w, struct pool *p, const struct pool_request *request)
 {
 	const struct credentials *credentials = request->credentials;
 	struct span server = span_str(request->server->name);
-	l->proof = proof_of(request->is_secure, server, request->login, credentials);
+	w->proof = proof_of(request->is_secure, server, request->login, credentials);
 	if (p->settings.separate_addresses) {
-		l->proof = proof_at(&l->proof, span_str(request->identity.client_address));
+		w->proof = proof_at(&w->proof, span_str(request->identity.client_address));
 	}
-	l->kind = proof_kind_of(credentials);
-	l->expires_ms = l->kind == PROOF_TOKEN ? expiry_of(p, credentials) : UINT64_MAX;
+	w->kind = proof_kind_of(credentials);
+	w->expires_ms = w->kind == PROOF_TOKEN ? expiry_of(p, credentials) : UINT64_MAX;
 }
 
 struct proof loan_secret(const struct loan *l)
 {
+	const struct wish *w = l->wish;
 	return proof_of_password(
-		span_str(l->config->name), secret_span(&l->login), &l->credentials);
+		span_str(w->config->name), secret_span(&w->login), &w->credentials);
+}
+
+static struct wish *make_wish(
+	struct pool *p, const struct pool_server *server, const struct pool_request *request)
+{
+	struct wish *w = xcalloc(1, sizeof *w);
+	w->config = request->server;
+	w->tls = request->tls;
+	w->limits = request->limits;
+	w->identity = request->identity;
+	secret_set(&w->login, request->login);
+	secret_set(&w->signer, request->signer);
+	credentials_copy(&w->credentials, request->credentials);
+	take_proof(w, p, request);
+	enabled_init(&w->class);
+	/* A class is never longer; a text that is none would be nobody's class, and then clean is right. */
+	bool is_class = enabled_add(&w->class, request->enabled);
+	assert(is_class);
+	(void)is_class;
+	struct buf key;
+	user_key(&key, server, request);
+	w->key_len = buf_len(&key);
+	w->key = xmemdup0(buf_peek(&key).p, w->key_len);
+	buf_finish(&key);
+	return w;
+}
+
+static void drop_wish(struct loan *l)
+{
+	struct wish *w = l->wish;
+	l->wish = NULL;
+	if (w == NULL) {
+		return;
+	}
+	credentials_drop(&w->credentials);
+	secret_drop(&w->login);
+	secret_drop(&w->signer);
+	secret_wipe(&w->proof, sizeof w->proof);
+	buf_finish(&w->class);
+	free(w->key);
+	free(w);
 }
 
 static struct loan *make_loan(struct pool *p, const struct pool_request *request)
 {
 	struct loan *l = xcalloc(1, sizeof *l);
 	l->pool = p;
-	l->config = request->server;
-	l->tls = request->tls;
-	l->limits = request->limits;
-	l->identity = request->identity;
 	l->is_proved = request->is_proved;
 	l->server = server_find(p, request->server);
-	secret_set(&l->login, request->login);
-	secret_set(&l->signer, request->signer);
-	credentials_copy(&l->credentials, request->credentials);
-	take_proof(l, p, request);
-	enabled_init(&l->wanted);
-	struct buf key;
-	user_key(&key, l->server, request);
-	l->key_len = buf_len(&key);
-	l->key = xmemdup0(buf_peek(&key).p, l->key_len);
-	buf_finish(&key);
+	l->wish = make_wish(p, l->server, request);
 	return l;
 }
 
@@ -81,16 +110,9 @@ static void free_loan(struct loan **loan)
 {
 	struct loan *l = *loan;
 	*loan = NULL;
-	if (l->user != NULL) {
-		user_release(l->user);
-	}
+	drop_wish(l);
+	user_release(l->user);
 	server_unref(l->server);
-	credentials_drop(&l->credentials);
-	secret_drop(&l->login);
-	secret_drop(&l->signer);
-	secret_wipe(&l->proof, sizeof l->proof);
-	buf_finish(&l->wanted);
-	free(l->key);
 	free(l);
 }
 
@@ -100,16 +122,17 @@ const char *pool_known(struct pool *p, const struct pool_request *request)
 		return NULL;
 	}
 	struct pool_server *server = server_find(p, request->server);
-	struct loan asked = {0};
+	struct wish wish = {0};
+	struct loan asked = {.wish = &wish};
 	struct buf key;
-	take_proof(&asked, p, request);
+	take_proof(&wish, p, request);
 	user_key(&key, server, request);
 	const char *capabilities = user_known(p, buf_peek(&key), &asked);
 	if (capabilities != NULL) {
 		counter_add(p->counters, COUNTER_POOL_KNOWN, 1);
 	}
 	buf_finish(&key);
-	secret_wipe(&asked.proof, sizeof asked.proof);
+	secret_wipe(&wish.proof, sizeof wish.proof);
 	server_unref(server);
 	return capabilities;
 }
@@ -120,7 +143,8 @@ void loan_become_ready(struct loan *l)
 	assert(b->loan == l && !l->is_ready);
 	net_loop_disarm(b->pool->loop, &b->timer);
 	backend_move(b, BACKEND_LENT);
-	credentials_drop(&l->credentials);
+	queue_leave(l);
+	drop_wish(l);
 	l->is_ready = true;
 	if (l->user->waiting.len > 0) {
 		/* Whoever waits could not ask for this connection before. */
@@ -150,7 +174,7 @@ static void lend_parked(struct backend *b, struct loan *l)
 	b->loan = l;
 	l->backend = b;
 	uint64_t idle = net_loop_now(b->pool->loop) - b->parked_ms;
-	if (!span_equal(buf_peek(&b->enabled), buf_peek(&l->wanted))) {
+	if (!span_equal(buf_peek(&b->enabled), buf_peek(&l->wish->class))) {
 		backend_enable(b); /* whose answer is a check, too */
 	} else if (idle >= b->pool->settings.check_after) {
 		backend_check(b);
@@ -164,7 +188,7 @@ static bool take_parked(struct loan *l)
 	if (!l->pool->settings.enabled || l->needs_new) {
 		return false;
 	}
-	struct backend *b = user_find_parked(l->user, l, buf_peek(&l->wanted));
+	struct backend *b = user_find_parked(l->user, l, buf_peek(&l->wish->class));
 	struct backend *soon = b == NULL ? user_find_scrubbed(l->user, l) : NULL;
 	if (soon != NULL) {
 		/* A webmail's next page comes right behind the one before. */
@@ -172,7 +196,7 @@ static bool take_parked(struct loan *l)
 		l->backend = soon;
 		return true;
 	}
-	if (b == NULL && buf_len(&l->wanted) > 0) {
+	if (b == NULL && buf_len(&l->wish->class) > 0) {
 		b = user_find_parked(l->user, l, span_str(""));
 	}
 	if (b != NULL) {
@@ -249,10 +273,6 @@ struct loan *pool_borrow(struct pool *p, const struct pool_request *request,
 	struct loan *l = make_loan(p, request);
 	l->events = events;
 	l->owner = owner;
-	/* A class is never longer; a text that is none would be nobody's class, and then clean is right. */
-	bool is_class = enabled_add(&l->wanted, request->enabled);
-	assert(is_class);
-	(void)is_class;
 	l->user = user_enter(p, l);
 	/* Who waits already goes first. */
 	if (l->user->waiting.len > 0 || loan_serve(l) != SERVED) {

@@ -6,20 +6,8 @@
 
 #include "backend_priv.h"
 
-struct loan {
-	struct pool *pool;
-	struct pool_server *server;
-	struct pool_user *user;
-	struct backend *backend;
-	struct list_node node; /* in the user's queue */
-	const struct loan_events *events;
-	void *owner;
-	bool is_ready, is_reused, is_proved;
-	bool has_retried;   /* the server's [LIMIT] was answered by a second try */
-	bool needs_new;     /* what is parked is not to be trusted any more */
-	bool is_missed;     /* counted as a miss */
-	bool is_told;       /* ready, and its session knows that somebody waits */
-	bool is_for_server; /* waits for a connection to the server, not for one of the user's */
+/* What is asked for. */
+struct wish {
 	const struct config_backend *config;
 	struct tls_context *tls;
 	const struct config_limits *limits;
@@ -30,11 +18,28 @@ struct loan {
 	struct proof proof;
 	enum proof_kind kind;
 	uint64_t expires_ms; /* no proof answers for it from then on */
-	bool is_challenged;  /* its client has seen something of this very connection */
-	struct buf wanted;   /* the class */
+	struct buf class;    /* what is to be enabled */
 	struct signin_identity identity;
 	uint64_t since_ms;       /* waits since */
 	struct wheel_timer wait; /* and no longer than this */
+};
+
+struct loan {
+	struct pool *pool;
+	struct pool_server *server;
+	struct pool_user *user;
+	struct backend *backend;
+	struct wish *wish;     /* NULL once it is ready: for most of a session's time */
+	struct list_node node; /* in the user's queue */
+	const struct loan_events *events;
+	void *owner;
+	bool is_ready, is_reused, is_proved;
+	bool has_retried;   /* the server's [LIMIT] was answered by a second try */
+	bool needs_new;     /* what is parked is not to be trusted any more */
+	bool is_missed;     /* counted as a miss */
+	bool is_told;       /* ready, and its session knows that somebody waits */
+	bool is_for_server; /* waits for a connection to the server, not for one of the user's */
+	bool is_challenged; /* its client has seen something of this very connection */
 };
 
 /* loan.c */

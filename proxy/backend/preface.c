@@ -39,7 +39,7 @@ void backend_write_preface(const struct backend *b, struct buf *out)
 		return;
 	}
 	if (b->loan != NULL) {
-		const struct signin_identity *client = &b->loan->identity;
+		const struct signin_identity *client = &b->loan->wish->identity;
 		header.is_local = false;
 		set_name(&header.source, client->client_address, client->client_port);
 		set_name(&header.destination, client->proxy_address, client->proxy_port);

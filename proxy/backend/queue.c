@@ -61,7 +61,7 @@ static void leave_turn(struct pool_user *u)
 
 static void count_wait(const struct loan *l)
 {
-	uint64_t waited = net_loop_now(l->pool->loop) - l->since_ms;
+	uint64_t waited = net_loop_now(l->pool->loop) - l->wish->since_ms;
 	counter_add(l->pool->counters, COUNTER_POOL_WAIT_MS, waited);
 }
 
@@ -79,10 +79,10 @@ static void begin_wait(struct loan *l)
 	struct pool *p = l->pool;
 	uint64_t most = p->settings.queue_timeout;
 	assert(l->backend == NULL && !l->is_ready);
-	l->since_ms = net_loop_now(p->loop);
-	wheel_timer_init(&l->wait, on_timeout, l);
+	l->wish->since_ms = net_loop_now(p->loop);
+	wheel_timer_init(&l->wish->wait, on_timeout, l);
 	bool is_again = l->needs_new && most < QUEUE_AGAIN_MS;
-	net_loop_arm(p->loop, &l->wait, is_again ? QUEUE_AGAIN_MS : most);
+	net_loop_arm(p->loop, &l->wish->wait, is_again ? QUEUE_AGAIN_MS : most);
 	queue_wake(p, l->user);
 }
 
@@ -106,7 +106,7 @@ void queue_leave(struct loan *l)
 		return;
 	}
 	count_wait(l);
-	net_loop_disarm(l->pool->loop, &l->wait);
+	net_loop_disarm(l->pool->loop, &l->wish->wait);
 	list_remove(&l->node);
 	if (u->waiting.len == 0) {
 		leave_turn(u);

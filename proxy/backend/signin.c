@@ -110,8 +110,8 @@ static void be_signed_in(struct backend *b)
 	pool_note(b->pool, b->server->name, POOL_EVENT_UP, FAIL_NONE);
 	spare_server_well(b->server);
 	user_signed_in(b, l);
-	credentials_drop(&l->credentials);
-	if (buf_len(&l->wanted) > 0) {
+	credentials_drop(&l->wish->credentials);
+	if (buf_len(&l->wish->class) > 0) {
 		backend_enable(b);
 	} else {
 		loan_become_ready(l);
@@ -180,7 +180,7 @@ void backend_respond(struct backend *b, struct span line)
 	assert(verdict == SIGNIN_MORE); /* there is room */
 	(void)verdict;
 	backend_write(b, &out);
-	net_loop_arm(b->pool->loop, &b->timer, b->loan->limits->signin_timeout);
+	net_loop_arm(b->pool->loop, &b->timer, b->loan->wish->limits->signin_timeout);
 }
 
 static void start_tls(struct backend *b, struct span in)
@@ -205,9 +205,9 @@ static enum signin_verdict be_ready(struct backend *b, struct buf *out)
 		spare_ready(b);
 		return SIGNIN_MORE;
 	}
-	const struct secret *signer = l->signer.len > 0 ? &l->signer : &l->login;
-	return signin_start(b->signin, secret_span(signer), &l->credentials,
-		l->config->send_id ? &l->identity : NULL, out);
+	const struct secret *signer = l->wish->signer.len > 0 ? &l->wish->signer : &l->wish->login;
+	return signin_start(b->signin, secret_span(signer), &l->wish->credentials,
+		l->wish->config->send_id ? &l->wish->identity : NULL, out);
 }
 
 /* One verdict of the brain, with what is to be sent. True: it may have more to say about the input. */

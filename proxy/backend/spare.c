@@ -228,7 +228,7 @@ bool spare_take(struct loan *l)
 	b->parked_ms = 0;
 	user_take(b, l);
 	backend_move(b, BACKEND_SIGNIN);
-	net_loop_arm(p->loop, &b->timer, l->limits->signin_timeout);
+	net_loop_arm(p->loop, &b->timer, l->wish->limits->signin_timeout);
 	/* Not from inside the call that asks: the dialogue may fail at once. */
 	net_loop_defer(p->loop, &b->start);
 	counter_add(p->counters, COUNTER_POOL_SPARES_USED, 1);

@@ -73,12 +73,12 @@ struct pool_user *user_find(struct pool *p, struct span key)
 
 struct pool_user *user_enter(struct pool *p, const struct loan *l)
 {
-	struct pool_user *u = user_find(p, span_of(l->key, l->key_len));
+	struct pool_user *u = user_find(p, span_of(l->wish->key, l->wish->key_len));
 	if (u == NULL) {
 		u = xcalloc(1, sizeof *u);
 		u->server = server_ref(l->server);
-		u->key = xmemdup0(l->key, l->key_len);
-		u->key_len = l->key_len;
+		u->key = xmemdup0(l->wish->key, l->wish->key_len);
+		u->key_len = l->wish->key_len;
 		HASH_ADD_KEYPTR(hh, p->users, u->key, u->key_len, u);
 	}
 	u->refs++;
@@ -142,9 +142,9 @@ void user_signed_in(struct backend *b, const struct loan *l)
 	struct pool_user *u = b->user;
 	assert(b->capabilities != NULL);
 	prove(b);
-	b->proof = l->proof;
+	b->proof = l->wish->proof;
 	b->secret = loan_secret(l);
-	b->kind = l->kind;
+	b->kind = l->wish->kind;
 	user_moved(b);
 	free(u->capabilities);
 	u->capabilities = xstrdup(b->capabilities);
@@ -252,7 +252,7 @@ static bool may_answer(const struct pool_user *u, const struct loan *l)
 
 static bool fits(const struct backend *b, const struct loan *l, struct span class)
 {
-	return !b->is_condemned && proof_equal(&b->proof, &l->proof) &&
+	return !b->is_condemned && proof_equal(&b->proof, &l->wish->proof) &&
 	       span_equal(buf_peek(&b->enabled), class);
 }
 
@@ -275,7 +275,7 @@ bool user_has_other_class(const struct pool_user *u, const struct loan *l)
 {
 	for (struct list_node *node = u->parked.first; node != NULL; node = node->next) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
-		if (proof_equal(&b->proof, &l->proof)) {
+		if (proof_equal(&b->proof, &l->wish->proof)) {
 			return true;
 		}
 	}
@@ -290,7 +290,7 @@ struct backend *user_find_scrubbed(const struct pool_user *u, const struct loan 
 	for (struct list_node *node = u->busy.first; node != NULL; node = node->next) {
 		struct backend *b = LIST_OBJECT(node, struct backend, user_node);
 		/* What is still in flight may take its time; our own command does not. */
-		if (b->scrub != NULL && b->loan == NULL && fits(b, l, buf_peek(&l->wanted))) {
+		if (b->scrub != NULL && b->loan == NULL && fits(b, l, buf_peek(&l->wish->class))) {
 			return b;
 		}
 	}
