@@ -132,6 +132,7 @@ static void backend_free(struct backend *b)
 	net_loop_disarm(p->loop, &b->timer);
 	list_remove(&b->node);
 	list_remove(&b->server_node);
+	caps_unref(&b->capabilities);
 	budget_give(s->place);
 	s->has_given = true;
 	s->leaving -= b->is_leaving ? 1 : 0;
@@ -140,7 +141,6 @@ static void backend_free(struct backend *b)
 	server_unref(s);
 	queue_wake(p, NULL);
 	buf_finish(&b->enabled);
-	free(b->capabilities);
 	secret_wipe(&b->proof, sizeof b->proof);
 	secret_wipe(&b->secret, sizeof b->secret);
 	free(b);

@@ -66,6 +66,7 @@ struct pool_server {
 	unsigned failures;                   /* in a row, of connecting to it */
 	uint64_t rested_ms;                  /* no spare is opened before */
 	struct wheel_timer probe;            /* when to look whether somebody has to ask it */
+	struct list caps;                    /* struct caps */
 	struct list turns; /* struct pool_user, in the order in which they get a connection */
 };
 
@@ -99,7 +100,7 @@ struct backend {
 	struct proof proof;                  /* of the credential it was signed in with */
 	struct proof secret;                 /* of the password in it */
 	enum proof_kind kind;                /* of both */
-	char *capabilities;                  /* signed in: the server's list */
+	struct caps *capabilities;           /* signed in: the server's list */
 	struct buf enabled;                  /* its class (imap/enabled.h) */
 	struct errand *errand;               /* ENABLING; SCRUBBING by UNAUTHENTICATE */
 	char tag[BACKEND_TAG_MAX];
@@ -167,6 +168,16 @@ bool backend_is_too_old(const struct backend *b);
 /* leave.c: SCRUBBING by UNAUTHENTICATE. False: that is not possible here. */
 bool backend_leave(struct backend *b, bool is_selected);
 void backend_leave_data(struct backend *b, struct span *in);
+
+/* caps.c: a capability list, shared by whoever was told it; counted. */
+struct caps {
+	struct list_node node; /* in server->caps */
+	size_t refs;
+	char text[];
+};
+struct caps *caps_get(struct list *known, struct span text); /* found or made; a reference */
+struct caps *caps_ref(struct caps *c);
+void caps_unref(struct caps **c); /* nulls; NULL inside is fine */
 
 /* server.c */
 struct pool_server *server_find(

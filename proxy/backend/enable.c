@@ -14,7 +14,7 @@
 
 static bool has_enable(const struct backend *b)
 {
-	struct span list = span_str(b->capabilities);
+	struct span list = span_str(b->capabilities->text);
 	return capability_has(list, "ENABLE") || capability_has(list, "IMAP4rev2");
 }
 

@@ -22,7 +22,7 @@ static bool can_leave(const struct backend *b)
 	const struct config_backend *config = b->server->config;
 	/* Its PROXY header names the client whom it was opened for. */
 	return config != NULL && config->unauthenticate && config->send_proxy == 0 &&
-	       capability_has(span_str(b->capabilities), "UNAUTHENTICATE");
+	       capability_has(span_str(b->capabilities->text), "UNAUTHENTICATE");
 }
 
 bool backend_leave(struct backend *b, bool is_selected)

@@ -300,7 +300,7 @@ struct stream *loan_stream(const struct loan *l)
 struct span loan_capabilities(const struct loan *l)
 {
 	assert(l->is_ready);
-	return span_str(l->backend->capabilities);
+	return span_str(l->backend->capabilities->text);
 }
 
 struct span loan_enabled(const struct loan *l)

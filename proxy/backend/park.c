@@ -73,7 +73,7 @@ static const char *pool_objection(const struct backend *b)
 
 static bool has_unselect(const struct backend *b)
 {
-	struct span list = span_str(b->capabilities);
+	struct span list = span_str(b->capabilities->text);
 	return capability_has(list, "UNSELECT") || capability_has(list, "IMAP4rev2");
 }
 
@@ -83,7 +83,7 @@ static bool has_unselect(const struct backend *b)
  */
 static const char *take_class(struct backend *b, struct span class, bool must_enable)
 {
-	struct span list = span_str(b->capabilities);
+	struct span list = span_str(b->capabilities->text);
 	if (must_enable && !capability_has(list, "CONDSTORE") && !capability_has(list, "QRESYNC")) {
 		return "condstore";
 	}

@@ -49,7 +49,7 @@ static struct pool_server *make_server(
 
 static void drop(struct pool_server *s)
 {
-	assert(s->turns.len == 0 && s->leaving == 0);
+	assert(s->turns.len == 0 && s->leaving == 0 && s->caps.len == 0);
 	net_loop_disarm(s->pool->loop, &s->refill);
 	net_loop_disarm(s->pool->loop, &s->probe);
 	list_remove(&s->node);

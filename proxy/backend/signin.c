@@ -103,8 +103,7 @@ void backend_signin_open(struct backend *b)
 static void be_signed_in(struct backend *b)
 {
 	struct loan *l = b->loan;
-	struct span list = signin_capabilities(b->signin);
-	b->capabilities = xmemdup0(list.p, list.n);
+	b->capabilities = caps_get(&b->server->caps, signin_capabilities(b->signin));
 	server_learn_id(b->server, signin_server_id(b->signin));
 	signin_destroy(&b->signin);
 	pool_note(b->pool, b->server->name, POOL_EVENT_UP, FAIL_NONE);

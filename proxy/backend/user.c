@@ -146,8 +146,8 @@ void user_signed_in(struct backend *b, const struct loan *l)
 	b->secret = loan_secret(l);
 	b->kind = l->wish->kind;
 	user_moved(b);
-	free(u->capabilities);
-	u->capabilities = xstrdup(b->capabilities);
+	caps_unref(&u->capabilities);
+	u->capabilities = caps_ref(b->capabilities);
 	if (!b->is_condemned) {
 		known_learn(b);
 	}
@@ -176,8 +176,7 @@ static void forget_without_connection(struct pool_user *u)
 		return;
 	}
 	known_forget(u);
-	free(u->capabilities);
-	u->capabilities = NULL;
+	caps_unref(&u->capabilities);
 }
 
 void user_moved(struct backend *b)
@@ -201,8 +200,7 @@ void user_signed_out(struct backend *b)
 	assert(b->loan == NULL && b->capabilities != NULL);
 	list_remove(&b->user_node);
 	forget_without_connection(u);
-	free(b->capabilities);
-	b->capabilities = NULL;
+	caps_unref(&b->capabilities);
 	buf_clear(&b->enabled);
 	secret_wipe(&b->proof, sizeof b->proof);
 	secret_wipe(&b->secret, sizeof b->secret);
@@ -349,5 +347,5 @@ struct pool_flushed users_flush(struct pool *p, const char *server, const char *
 const char *user_known(struct pool *p, struct span key, const struct loan *asked)
 {
 	const struct pool_user *u = user_find(p, key);
-	return u != NULL && known_is_fresh(u, asked) ? u->capabilities : NULL;
+	return u != NULL && known_is_fresh(u, asked) ? u->capabilities->text : NULL;
 }

@@ -25,18 +25,18 @@ struct pool_user {
 	struct pool_server *server;
 	char *key; /* server identity, login, authorization identity, signer: each ends in NUL */
 	size_t key_len;
-	size_t refs;            /* connections and loans */
-	size_t connections;     /* in any state, also on their way: what max_per_user counts */
-	size_t unproved;        /* of these: on their way with an unproved credential */
-	size_t leaving;         /* of these: closed to make room, and not gone yet */
-	struct list parked;     /* struct backend.user_node: signed in, oldest first */
-	struct list lent;       /* the same */
-	struct list busy;       /* the same: SCRUBBING or ENABLING */
-	struct list waiting;    /* struct loan.node, in their order */
-	struct list_node turn;  /* in server->turns: the first of them waits for the server */
-	struct list_node woken; /* in pool->woken */
-	struct list proofs;     /* struct known_proof, oldest first */
-	char *capabilities;     /* the server's newest list for him; NULL: not signed in */
+	size_t refs;               /* connections and loans */
+	size_t connections;        /* in any state, also on their way: what max_per_user counts */
+	size_t unproved;           /* of these: on their way with an unproved credential */
+	size_t leaving;            /* of these: closed to make room, and not gone yet */
+	struct list parked;        /* struct backend.user_node: signed in, oldest first */
+	struct list lent;          /* the same */
+	struct list busy;          /* the same: SCRUBBING or ENABLING */
+	struct list waiting;       /* struct loan.node, in their order */
+	struct list_node turn;     /* in server->turns: the first of them waits for the server */
+	struct list_node woken;    /* in pool->woken */
+	struct list proofs;        /* struct known_proof, oldest first */
+	struct caps *capabilities; /* the server's newest list for him; NULL: not signed in */
 };
 
 /* user.c */
