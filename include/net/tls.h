@@ -47,7 +47,8 @@ enum tls_result tls_read(
 	struct tls *t, struct span *in, uint8_t *to, size_t room, size_t *got, struct buf *out);
 
 /* What comes from now on is no password: OpenSSL's record buffers (17 KB) are no longer wiped at each
- * read, which costs as much as all else that is done for a short command. */
+ * read, which costs as much as all else that is done for a short command. From here on the engine belongs
+ * to the calling thread. Only after the handshake. */
 void tls_end_secrecy(struct tls *t);
 
 /* True when it holds input that tls_read has not given out, be it the half of a record. */
