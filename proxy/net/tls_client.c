@@ -113,13 +113,13 @@ struct tls_context *tls_context_create_client(
 	SSL_CTX_set_session_cache_mode(t->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(t->ssl, on_session);
 	if (!set_oldest(t->ssl, b->min_version)) {
-		config_errors_add(errors, b->place, "min_version", "%s: %s", b->min_version,
-			tls_context_reason());
+		config_errors_add(errors, b->place, "backends.min_version", "%s: %s",
+			b->min_version, tls_context_reason());
 		tls_context_unref(&t);
 		return NULL;
 	}
 	if (b->verify && !load_trust(t->ssl, b->ca)) {
-		config_errors_add(errors, b->place, "ca", "%s: %s",
+		config_errors_add(errors, b->place, "backends.ca", "%s: %s",
 			b->ca[0] != '\0' ? b->ca : "the system's store", tls_context_reason());
 		tls_context_unref(&t);
 	}

@@ -91,7 +91,8 @@ bool tls_context_ask_clients(
 		}
 	}
 	if (why != NULL) {
-		config_errors_add(errors, tls->place, "client_ca", "%s: %s", tls->client_ca, why);
+		config_errors_add(
+			errors, tls->place, "tls.client_ca", "%s: %s", tls->client_ca, why);
 	}
 	return why == NULL;
 }

@@ -99,13 +99,16 @@ static bool complain(
 static bool load_pair(
 	SSL_CTX *ssl, const struct config_certificate *pair, struct config_errors *errors)
 {
+	bool is_named = pair->name[0] != '\0';
 	if (SSL_CTX_use_certificate_chain_file(ssl, pair->certificate) != 1) {
-		return complain(errors, pair->place, "certificate", pair->certificate);
+		return complain(errors, pair->place,
+			is_named ? "tls.names.certificate" : "tls.certificate", pair->certificate);
 	}
 	/* Compares with the certificate's public key, too: "key values mismatch". */
 	if (SSL_CTX_use_PrivateKey_file(ssl, pair->key, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ssl) != 1) {
-		return complain(errors, pair->place, "key", pair->key);
+		return complain(
+			errors, pair->place, is_named ? "tls.names.key" : "tls.key", pair->key);
 	}
 	return true;
 }
@@ -116,10 +119,10 @@ static bool apply_settings(SSL_CTX *ssl, const struct config_tls *tls, struct co
 	SSL_CTX_set_min_proto_version(ssl, version);
 	const char *ciphers = tls->ciphers[0] != '\0' ? tls->ciphers : default_ciphers;
 	if (SSL_CTX_set_cipher_list(ssl, ciphers) != 1) {
-		return complain(errors, tls->place, "ciphers", ciphers);
+		return complain(errors, tls->place, "tls.ciphers", ciphers);
 	}
 	if (tls->ciphersuites[0] != '\0' && SSL_CTX_set_ciphersuites(ssl, tls->ciphersuites) != 1) {
-		return complain(errors, tls->place, "ciphersuites", tls->ciphersuites);
+		return complain(errors, tls->place, "tls.ciphersuites", tls->ciphersuites);
 	}
 	return true;
 }
@@ -177,7 +180,8 @@ struct tls_context *tls_context_create_server(const struct config *c, struct con
 {
 	const struct config_tls *tls = &c->tls;
 	if (tls->certificate_count == 0) {
-		config_errors_add(errors, tls->place, "certificate", "a TLS listener needs one");
+		config_errors_add(
+			errors, tls->place, "tls.certificate", "a TLS listener needs one");
 		return NULL;
 	}
 	ERR_clear_error();

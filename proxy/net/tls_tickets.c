@@ -215,7 +215,7 @@ struct ticket_keys *ticket_keys_create(
 	pthread_mutex_init(&k->lock, NULL);
 	const char *why = load_keys(file, k);
 	if (why != NULL) {
-		config_errors_add(errors, place, "ticket_key_file", "%s: %s", file, why);
+		config_errors_add(errors, place, "tls.ticket_key_file", "%s: %s", file, why);
 		ticket_keys_destroy(&k);
 	}
 	return k;

@@ -155,7 +155,7 @@ static void errors(void **state)
 	c.config.tls.client_ca = garbage.text;
 	assert_null(tls_context_create_server(&c.config, &c.errors));
 	assert_int_equal(c.errors.count, 1);
-	assert_non_null(strstr(c.errors.lines[0], "client_ca: "));
+	assert_non_null(strstr(c.errors.lines[0], "tls.client_ca: "));
 	assert_non_null(strstr(c.errors.lines[0], "garbage.pem: "));
 	pki_config_finish(&c);
 }

@@ -39,13 +39,13 @@ static void server_errors(void **state)
 	c.pairs[0].certificate = missing.text;
 	expect(&c, "No such file");
 	expect(&c, "missing.pem");
-	expect(&c, "test.conf:11: ");
+	expect(&c, "test.conf:11: tls.certificate: ");
 	c.pairs[0].certificate = garbage.text;
 	expect(&c, "no start line");
 
 	pki_configure(&pki, &c, "good");
 	c.pairs[0].key = missing.text;
-	expect(&c, "key");
+	expect(&c, "tls.key: ");
 	c.pairs[0].key = garbage.text;
 	expect(&c, "garbage.pem: ");
 	c.pairs[0].key = other_key.text;
@@ -53,10 +53,10 @@ static void server_errors(void **state)
 
 	pki_configure(&pki, &c, "good");
 	c.config.tls.ciphers = nonsense;
-	expect(&c, "ciphers: NONSENSE: no cipher match");
+	expect(&c, "tls.ciphers: NONSENSE: no cipher match");
 	pki_configure(&pki, &c, "good");
 	c.config.tls.ciphersuites = nonsense;
-	expect(&c, "ciphersuites: NONSENSE");
+	expect(&c, "tls.ciphersuites: NONSENSE");
 
 	pki_configure(&pki, &c, "good");
 	c.config.tls.certificate_count = 0;
