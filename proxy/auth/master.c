@@ -1,15 +1,11 @@
 #include "auth/master.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/log.h"
+#include "config/secretfile.h"
 
 /* "login separator master". */
 enum { NAME_MAX_BYTES = 8192 };
@@ -31,19 +27,13 @@ static const char *take_password(struct span text, struct secret *out)
 	return NULL;
 }
 
-/* Not through stdio, whose buffer nobody wipes. */
-static const char *read_password(int fd, struct secret *out)
+static const char *read_password(const char *file, struct secret *out)
 {
-	uint8_t *text = xmalloc(MASTER_PASSWORD_MAX + 1);
-	size_t n = 0;
-	ssize_t got = 0;
-	do {
-		got = read(fd, text + n, MASTER_PASSWORD_MAX + 1 - n);
-		n += got > 0 ? (size_t)got : 0;
-	} while (n <= MASTER_PASSWORD_MAX && (got > 0 || (got < 0 && errno == EINTR)));
-	const char *why = got < 0 ? strerrordesc_np(errno) : take_password(span_of(text, n), out);
-	secret_wipe(text, MASTER_PASSWORD_MAX + 1);
-	free(text);
+	struct secret text = {0};
+	const char *why = secretfile_read(
+		file, MASTER_PASSWORD_MAX + 1, "password file can be read by others", &text);
+	why = why != NULL ? why : take_password(secret_span(&text), out);
+	secret_drop(&text);
 	return why;
 }
 
@@ -55,15 +45,7 @@ bool master_init(struct master *m, const struct config_backend *b, struct config
 	}
 	m->user = b->master_user;
 	const char *file = b->master_password_file;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	const char *why = fd < 0 ? strerrordesc_np(errno) : read_password(fd, &m->password);
-	struct stat st;
-	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IRWXO) != 0) {
-		log_say(LOG_WARN, "password file can be read by others", "%s", file);
-	}
-	if (fd >= 0) {
-		close(fd);
-	}
+	const char *why = read_password(file, &m->password);
 	if (why != NULL) {
 		config_errors_add(
 			errors, b->place, "backends.master_password_file", "%s: %s", file, why);

@@ -6,19 +6,16 @@
  * steals a key can read recorded TLS 1.2 sessions that used it, hence the short life of random ones.
  */
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/span.h"
+#include "config/secretfile.h"
 #include "tls_context_priv.h"
 
 enum {
@@ -179,29 +176,14 @@ static const char *parse_keys(struct span text, struct ticket_keys *k)
 
 static const char *load_keys(const char *file, struct ticket_keys *k)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0) {
-		return "cannot be read";
+	struct secret text = {0};
+	const char *why = secretfile_read(
+		file, TICKET_FILE_MAX + 1, "ticket key file can be read by others", &text);
+	if (why == NULL) {
+		why = text.len <= TICKET_FILE_MAX ? parse_keys(secret_span(&text), k)
+						  : "is too long";
 	}
-	uint8_t *text = xmalloc(TICKET_FILE_MAX + 1);
-	size_t n = 0;
-	ssize_t got = 0;
-	do {
-		got = read(fd, text + n, TICKET_FILE_MAX + 1 - n);
-		n += got > 0 ? (size_t)got : 0;
-	} while (n <= TICKET_FILE_MAX && (got > 0 || (got < 0 && errno == EINTR)));
-	struct stat st;
-	bool is_open_to_others = fstat(fd, &st) == 0 && (st.st_mode & S_IRWXO) != 0;
-	close(fd);
-	const char *why = got < 0 ? "cannot be read" : "is too long";
-	if (got == 0 && n <= TICKET_FILE_MAX) {
-		why = parse_keys(span_of(text, n), k);
-	}
-	OPENSSL_cleanse(text, TICKET_FILE_MAX + 1);
-	free(text);
-	if (why == NULL && is_open_to_others) {
-		log_say(LOG_WARN, "ticket key file can be read by others", "%s", file);
-	}
+	secret_drop(&text);
 	return why;
 }
 
