@@ -21,7 +21,7 @@
 #include "tls_context_priv.h"
 
 /* Authorities to trust are a few certificates. */
-enum { CA_FILE_MAX = 1 << 22 };
+enum { CA_FILE_MAX = 4 << 20 };
 
 static int mode_of(enum client_auth auth)
 {
@@ -81,14 +81,15 @@ bool tls_context_ask_clients(
 {
 	const char *why = NULL;
 	SSL_CTX_set_verify(ssl, mode_of(tls->client_auth), NULL);
-	if (!set_id_context(ssl, tls)) {
-		why = "cannot be read, or is too large";
-	} else if (tls->client_auth != CLIENT_AUTH_NONE) {
+	if (tls->client_auth != CLIENT_AUTH_NONE) {
 		STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(tls->client_ca);
 		SSL_CTX_set_client_CA_list(ssl, names); /* takes them over; NULL is fine */
 		if (names == NULL || SSL_CTX_load_verify_file(ssl, tls->client_ca) != 1) {
 			why = tls_context_reason();
 		}
+	}
+	if (why == NULL && !set_id_context(ssl, tls)) {
+		why = "is larger than 4 MB, or cannot be read a second time";
 	}
 	if (why != NULL) {
 		config_errors_add(

@@ -157,6 +157,12 @@ static void errors(void **state)
 	assert_int_equal(c.errors.count, 1);
 	assert_non_null(strstr(c.errors.lines[0], "tls.client_ca: "));
 	assert_non_null(strstr(c.errors.lines[0], "garbage.pem: "));
+	config_errors_finish(&c.errors);
+	struct pki_path missing = pki_path(&pki, "missing.pem");
+	c.config.tls.client_ca = missing.text;
+	assert_null(tls_context_create_server(&c.config, &c.errors));
+	assert_int_equal(c.errors.count, 1);
+	assert_non_null(strstr(c.errors.lines[0], "missing.pem: No such file"));
 	pki_config_finish(&c);
 }
 
