@@ -43,6 +43,9 @@ static void keep_pair(struct client_id *id, struct span key, struct span value)
 	}
 }
 
+/* Larger ones are as good: far more than is passed on (SIGNIN_PROXY_TTL). */
+enum { TTL_MAX = 1000 };
+
 static void keep_ttl(struct client_id *id, struct span value)
 {
 	uint64_t ttl;
@@ -52,7 +55,7 @@ static void keep_ttl(struct client_id *id, struct span value)
 	/* 0 is said by who should have refused: as good as 1. */
 	ttl = ttl == 0 ? 1 : ttl;
 	if (id->proxy_ttl == 0 || ttl < id->proxy_ttl) {
-		id->proxy_ttl = ttl < 1000 ? (unsigned)ttl : 1000;
+		id->proxy_ttl = ttl < TTL_MAX ? (unsigned)ttl : TTL_MAX;
 	}
 }
 
