@@ -14,6 +14,7 @@
 #include "control/command_check.h"
 #include "control/command_route.h"
 #include "control/control.h"
+#include "net/tls_memory.h"
 
 static const char help_text[] =
 	"imapmux " IMAPMUX_VERSION ", an IMAP proxy and connection multiplexer\n"
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
 	};
 	struct arguments a = {0};
 	int option;
+	tls_memory_use();
 	if (!fill_standard_descriptors()) {
 		return CONTROL_FAILED;
 	}
