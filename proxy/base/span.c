@@ -121,8 +121,12 @@ struct span span_take_until(struct span *s, const char *stop_bytes)
 {
 	size_t stops = strlen(stop_bytes);
 	size_t i = 0;
-	while (i < s->n && memchr(stop_bytes, s->p[i], stops) == NULL) {
-		i++;
+	if (stops == 1) {
+		i = span_find(*s, (uint8_t)stop_bytes[0]);
+	} else {
+		while (i < s->n && memchr(stop_bytes, s->p[i], stops) == NULL) {
+			i++;
+		}
 	}
 	struct span taken = span_of(s->p, i);
 	advance(s, i);
