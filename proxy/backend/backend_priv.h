@@ -82,8 +82,9 @@ struct backend {
 	struct pool_server *server;
 	struct pool_user *user; /* whose it is, or is to be */
 	int state;
-	bool is_unproved; /* on its way with a credential that the server has not proved yet */
-	bool is_leaving;  /* counted as such */
+	enum proof_kind kind; /* of proof, of secret */
+	bool is_unproved;     /* on its way with a credential that the server has not proved yet */
+	bool is_leaving;      /* counted as such */
 	bool must_enable; /* CONDSTORE was only used: it is enabled before the connection is parked */
 	bool is_condemned;                   /* not to be parked any more */
 	bool is_spare;                       /* was one before its loan came, or is */
@@ -99,7 +100,6 @@ struct backend {
 	struct loan *loan;                   /* whom it is for; NULL: nobody */
 	struct proof proof;                  /* of the credential it was signed in with */
 	struct proof secret;                 /* of the password in it */
-	enum proof_kind kind;                /* of both */
 	struct caps *capabilities;           /* signed in: the server's list */
 	struct buf enabled;                  /* its class (imap/enabled.h) */
 	struct errand *errand;               /* ENABLING; SCRUBBING by UNAUTHENTICATE */

@@ -76,6 +76,7 @@ struct client_line {
 	struct literal literal;
 };
 
+/* A session has one for all its life; so ordered that there are no gaps. */
 struct tracker {
 	struct capability_policy policy;
 	const char *server_id;
@@ -84,39 +85,38 @@ struct tracker {
 	char *proxy_tag;
 	size_t max_line;
 	const char *dirt;
-	enum fail failure;
-
-	enum tracker_link link;
-	bool is_condstore_implicit;
-	struct buf enabled;
 	char *wanted;  /* a waiting ENABLE: all that will be enabled; until it is answered */
 	char *refusal; /* of the command that waits */
+	struct buf enabled;
+	enum fail failure;
+	enum tracker_link link;
+	enum tracker_selected selected;
+	bool is_condstore_implicit;
 
-	enum client_state client;
-	struct buf line;       /* a part of a client's line */
-	struct tail swallowed; /* end of what was swallowed of a line */
-	size_t text_used;      /* of max_line, by earlier lines of the open command */
+	struct buf line;  /* a part of a client's line */
+	size_t text_used; /* of max_line, by earlier lines of the open command */
 	uint64_t client_left;
 	uint64_t drained;        /* of TRACKER_MAX_DRAIN */
 	const struct verb *verb; /* NULL: the next line begins a command */
+	char *own_tag;           /* LOGOUT, IDLE_HERE */
+	struct tail swallowed;   /* end of what was swallowed of a line */
 	bool is_nonsync;         /* HELD: the client does not wait */
 	bool is_blocked;         /* the last verdict for the client was BLOCKED */
 	bool is_gone;
-	char *own_tag; /* LOGOUT, IDLE_HERE */
+	enum client_state client;
 
-	enum server_state server;
 	struct buf reply;   /* a server's line that is not yet whole */
-	struct tail passed; /* end of what was passed on of a line */
 	struct buf answers; /* of the proxy, until the server's response ends */
 	uint64_t server_left;
+	struct tail passed; /* end of what was passed on of a line */
 	bool is_awaited; /* TEXT, SWALLOW: the line is the "+" that the client's state waits for */
 	bool has_bye;
+	bool is_overlapping; /* two commands in flight change the selection: which was last? */
+	enum server_state server;
 
 	struct in_flight in_flight;
-	enum tracker_selected selected;
-	bool is_overlapping; /* two commands in flight change the selection: which was last? */
-	char *mailbox;       /* NULL: not known */
-	char *next_mailbox;  /* of the SELECT in flight */
+	char *mailbox;      /* NULL: not known */
+	char *next_mailbox; /* of the SELECT in flight */
 };
 
 /* tracker.c */

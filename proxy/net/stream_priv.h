@@ -74,11 +74,11 @@ struct stream {
 	struct net_loop *loop;
 	const struct stream_events *events;
 	void *owner;
-	int state;     /* enum stream_state */
-	unsigned owed; /* EVENT_* */
-	enum stream_reading reading;
-	enum stream_drain drain;
-	enum fail why;
+	int state;    /* enum stream_state */
+	uint8_t owed; /* EVENT_* */
+	enum stream_reading reading : 8;
+	enum stream_drain drain : 8;
+	enum fail why : 8;
 	bool is_server; /* whose fault: a client's or a server's */
 	bool is_paused;
 	bool is_giving;  /* inside on_data */
