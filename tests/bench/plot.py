@@ -28,10 +28,12 @@ def svg(workload, endpoints, shown):
         length = min(value * scale, WIDTH - LEFT - 90)
         colour = OURS if name.startswith("imapmux") else THEIRS
         text = shown(value) + (" (cut)" if value * scale > length + 1 else "")
+        is_whole = high * scale <= WIDTH - LEFT - 90
+        end = high * scale if is_whole else length
         out += [f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end">{html.escape(name)}</text>',
                 f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>',
-                f'<text x="{LEFT + length + 6:.1f}" y="{y + 14}">{text}</text>']
-        if high * scale <= WIDTH - LEFT - 90:
+                f'<text x="{LEFT + max(length, end) + 6:.1f}" y="{y + 14}">{text}</text>']
+        if is_whole:
             out.append(f'<line x1="{LEFT + low * scale:.1f}" x2="{LEFT + high * scale:.1f}" '
                        f'y1="{y + BAR / 2}" y2="{y + BAR / 2}" stroke="{SPREAD}" stroke-width="2"/>')
     return "\n".join([*out, "</svg>"]) + "\n"
