@@ -53,7 +53,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wimplicit-fallt
 	-Wstrict-prototypes -Wundef -Wpointer-arith -Wvla
 BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -Iinclude -g -pthread $(WARNINGS) \
 	$(if $(filter 1,$(GSSAPI)),-DIMAPMUX_GSSAPI)
-SANITIZE := -fno-omit-frame-pointer -fno-sanitize-recover=all -DIMAPMUX_SANITIZED
+SANITIZE := -fno-omit-frame-pointer -fno-sanitize-recover=all
 
 all: build/imapmux
 

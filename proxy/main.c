@@ -14,7 +14,6 @@
 #include "control/command_check.h"
 #include "control/command_route.h"
 #include "control/control.h"
-#include "net/tls_memory.h"
 
 static const char help_text[] =
 	"imapmux " IMAPMUX_VERSION ", an IMAP proxy and connection multiplexer\n"
@@ -177,7 +176,6 @@ int main(int argc, char **argv)
 	};
 	struct arguments a = {0};
 	int option;
-	tls_memory_use();
 	if (!fill_standard_descriptors()) {
 		return CONTROL_FAILED;
 	}

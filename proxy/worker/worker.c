@@ -17,7 +17,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "net/listener.h"
-#include "net/tls_memory.h"
 #include "session/session.h"
 
 /* One listening socket. Its address must not move while the listener knows it as its owner. */
@@ -264,7 +263,6 @@ static void *worker_main(void *arg)
 	net_loop_run(&w->loop);
 	assert(w->state == WORKER_ENDED);
 	session_host_finish(&w->host);
-	tls_memory_finish();
 	report(w, message_report(MESSAGE_ENDED, w->options.number));
 	return NULL;
 }
