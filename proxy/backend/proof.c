@@ -1,21 +1,20 @@
-/* SHA256_Update and its sisters are deprecated in favour of EVP, which looks up the algorithm, allocates and
- * frees for each digest: in a sign-in from the pool, that is more work than all the rest of it. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include "backend/proof.h"
+/*
+ * The low-level functions of SHA-256 are deprecated in favour of EVP, which looks up the algorithm, allocates
+ * and frees for each digest: in a sign-in from the pool, that is more work than all the rest of it.
+ */
+#include "proof_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "base/buf.h"
 
 /* The fields are bounded by limits of the dialogue long before this. */
 enum { PROOF_INPUT_MAX = 1 << 20 };
 
-/* Both halves of HMAC (RFC 2104), their key block hashed; copied for each digest. */
-static SHA256_CTX inner, outer;
+static struct proof_key process_key;
 
 static void begin_half(SHA256_CTX *half, const uint8_t key[PROOF_LEN], uint8_t pad)
 {
@@ -28,6 +27,25 @@ static void begin_half(SHA256_CTX *half, const uint8_t key[PROOF_LEN], uint8_t p
 	OPENSSL_cleanse(block, sizeof block);
 }
 
+void proof_key_init(struct proof_key *k, const uint8_t key[PROOF_LEN])
+{
+	begin_half(&k->inner, key, 0x36);
+	begin_half(&k->outer, key, 0x5c);
+}
+
+struct proof proof_digest(const struct proof_key *k, struct span text)
+{
+	struct proof proof;
+	SHA256_CTX half = k->inner;
+	SHA256_Update(&half, text.p, text.n);
+	SHA256_Final(proof.digest, &half);
+	half = k->outer;
+	SHA256_Update(&half, proof.digest, sizeof proof.digest);
+	SHA256_Final(proof.digest, &half);
+	OPENSSL_cleanse(&half, sizeof half);
+	return proof;
+}
+
 void proof_init(void)
 {
 	uint8_t key[PROOF_LEN];
@@ -35,8 +53,7 @@ void proof_init(void)
 	if (RAND_priv_bytes(key, sizeof key) != 1) {
 		abort();
 	}
-	begin_half(&inner, key, 0x36);
-	begin_half(&outer, key, 0x5c);
+	proof_key_init(&process_key, key);
 	OPENSSL_cleanse(key, sizeof key);
 }
 
@@ -53,14 +70,7 @@ static void add_field(struct buf *in, struct span field)
 /* Of what was put into the buffer, which is wiped. */
 static struct proof digest(struct buf *in)
 {
-	struct proof proof;
-	SHA256_CTX half = inner;
-	SHA256_Update(&half, buf_peek(in).p, buf_len(in));
-	SHA256_Final(proof.digest, &half);
-	half = outer;
-	SHA256_Update(&half, proof.digest, sizeof proof.digest);
-	SHA256_Final(proof.digest, &half);
-	OPENSSL_cleanse(&half, sizeof half);
+	struct proof proof = proof_digest(&process_key, buf_peek(in));
 	buf_finish(in);
 	return proof;
 }

@@ -22,7 +22,7 @@ declare -A inside=(
 # outside header: the places that may include it (a folder or one file)
 declare -A outside=(
 	[uv]="net worker control main"
-	[openssl]="net auth backend/proof.c"
+	[openssl]="net auth backend/proof.c backend/proof_priv.h"
 	[crypt]="auth"
 	[gssapi]="auth"
 	[libconfig]="config"

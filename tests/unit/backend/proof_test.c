@@ -1,5 +1,5 @@
 /* Which credentials are the same: those that one verdict of one server answers for, and no others. */
-#include "backend/proof.h"
+#include "../../../proxy/backend/proof_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -232,6 +232,35 @@ static void test_another_start(void **state)
 	assert_false(death_of(check_another_key, NULL));
 }
 
+/* RFC 4231, those whose key is no longer than ours. */
+static void test_vectors(void **state)
+{
+	(void)state;
+	static const struct {
+		uint8_t key[PROOF_LEN];
+		const char *text;
+		size_t n;
+		uint8_t digest[PROOF_LEN];
+	} rows[] = {
+		{"\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b",
+			"Hi There", 8,
+			"\xb0\x34\x4c\x61\xd8\xdb\x38\x53\x5c\xa8\xaf\xce\xaf\x0b\xf1\x2b"
+			"\x88\x1d\xc2\x00\xc9\x83\x3d\xa7\x26\xe9\x37\x6c\x2e\x32\xcf\xf7"},
+		{"Jefe", "what do ya want for nothing?", 28,
+			"\x5b\xdc\xc1\x46\xbf\x60\x75\x4e\x6a\x04\x24\x26\x08\x95\x75\xc7"
+			"\x5a\x00\x3f\x08\x9d\x27\x39\x83\x9d\xec\x58\xb9\x64\xec\x38\x43"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct proof_key key;
+		proof_key_init(&key, rows[i].key);
+		/* Twice: the key is not used up. */
+		for (int again = 0; again < 2; again++) {
+			struct proof proof = proof_digest(&key, span_of(rows[i].text, rows[i].n));
+			assert_memory_equal(proof.digest, rows[i].digest, PROOF_LEN);
+		}
+	}
+}
+
 static int init(void **state)
 {
 	(void)state;
@@ -242,6 +271,7 @@ static int init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_the_same_again),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_each_field_counts),
