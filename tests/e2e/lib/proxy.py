@@ -181,8 +181,8 @@ class Proxy:
 
     @property
     def lines(self):
-        """What the proxy has logged until now. It logs before it answers: what is said of an answer that was
-        heard is there, and what is not there was not written before it."""
+        """What the proxy has logged until now. It logs before it answers (only the OK of a sign-in goes before its
+        line): what is said of an answer that was heard is there, and what is not there was not written."""
         with self._new_line:
             if self.process is not None and not self._ended:
                 unread = struct.unpack("i", fcntl.ioctl(self.process.stderr, termios.FIONREAD, b"\0" * 4))[0]
