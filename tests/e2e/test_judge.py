@@ -424,7 +424,7 @@ def test_sessions_outlive_the_masters_password(make_proxy, master_mail, private_
 @pytest.mark.threads
 def test_the_end_in_the_middle_of_exchanges(judge):
     """Who is asked something is told; passwords that are being hashed, and those in the line, go."""
-    proxy = judge(workers=2)
+    proxy = judge(workers=2, limits={"drain_timeout": "1h"})
     asked = [proxy.client() for _ in range(6)]
     for n, client in enumerate(asked):
         client.send("a AUTHENTICATE CRAM-MD5\r\n" if n % 2 else
@@ -433,10 +433,16 @@ def test_the_end_in_the_middle_of_exchanges(judge):
     hashing = [proxy.client() for _ in range(20)]
     for n, client in enumerate(hashing):
         client.send(f"a LOGIN u{n % 4 + 1} wrong\r\n")
+    # Their turn comes when the end has begun: they are asked nothing any more.
+    late = [proxy.client() for _ in range(6)]
+    for client in late:
+        client.send("a AUTHENTICATE SCRAM-SHA-256 " + b64("n,,n=u1,r=abc") + "\r\n")
     proxy.reload()
     proxy.stop()
     for client in asked:
         assert client.line().startswith(b"* BYE ")
+    for client in late:
+        assert client.rest().splitlines()[-1].startswith(b"* BYE ")
 
 
 def test_the_masters_new_password_is_for_the_new_server(make_proxy, private_folder):
