@@ -9,6 +9,7 @@
  * uv_write; a further one follows when that has left, so the order is plain to see.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -265,24 +266,43 @@ bool stream_queue(struct stream *s, struct span bytes)
 	return true;
 }
 
+/* What the kernel takes at once of both, or the negative of an error; 0: nothing now. Not by uv_try_write:
+ * write goes through the file layer, which send knows to leave out. */
+static ssize_t send_now(struct stream *s, struct span first, struct span more)
+{
+	struct iovec parts[2] = {
+		{.iov_base = (void *)(uintptr_t)first.p, .iov_len = first.n},
+		{.iov_base = (void *)(uintptr_t)more.p, .iov_len = more.n},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	uv_os_fd_t fd = -1;
+	if (uv_fileno(&s->uv.handle, &fd) != 0) {
+		return -EBADF;
+	}
+	struct span only = first.n > 0 ? first : more;
+	ssize_t n;
+	do {
+		n = first.n > 0 && more.n > 0 ? sendmsg(fd, &message, MSG_NOSIGNAL)
+					      : send(fd, only.p, only.n, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		return errno == EAGAIN || errno == ENOBUFS ? 0 : -errno;
+	}
+	return n;
+}
+
 bool stream_send(struct stream *s, struct span more)
 {
 	struct span first = buf_peek(&s->queues->out);
-	uv_buf_t bufs[2] = {
-		uv_buf_init((char *)(uintptr_t)first.p, (unsigned)first.n),
-		uv_buf_init((char *)(uintptr_t)more.p, (unsigned)more.n),
-	};
-	unsigned skip = first.n == 0 ? 1 : 0;
-	unsigned count = (more.n > 0 ? 2 : 1) - skip;
-	if (count == 0 || s->sending != NULL) {
+	if (first.n + more.n == 0 || s->sending != NULL) {
 		return stream_queue(s, more);
 	}
-	int n = uv_try_write(&s->uv.stream, bufs + skip, count);
-	if (n < 0 && n != UV_EAGAIN) {
-		stream_fail_io(s, n);
+	ssize_t n = send_now(s, first, more);
+	if (n < 0) {
+		stream_fail_io(s, uv_translate_sys_error((int)-n));
 		return false;
 	}
-	size_t written = n > 0 ? (size_t)n : 0;
+	size_t written = (size_t)n;
 	size_t of_first = written < first.n ? written : first.n;
 	if (of_first > 0) {
 		buf_consume(&stream_queues(s)->out, of_first);
