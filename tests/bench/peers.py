@@ -205,6 +205,7 @@ listen imaps
 
 class Hitch(Endpoint):
     name = program = "hitch"
+    workers = WORKERS
 
     CONFIG = """
 frontend = "[127.0.0.1]:{port}"
@@ -221,13 +222,17 @@ ciphersuites = "TLS_AES_128_GCM_SHA256"
 """
 
     def run(self, place):
-        hitch_before(self, place, place.plain)
+        hitch_before(self, place, place.plain, self.workers)
 
 
-def hitch_before(endpoint, place, server):
+class HitchOneWorker(Hitch):
+    name, workers = "hitch 1 worker", 1
+
+
+def hitch_before(endpoint, place, server, workers=WORKERS):
     user = 'user = "nobody"\ngroup = "nogroup"' if os.getuid() == 0 else ""
     conf = endpoint.write("hitch.conf", Hitch.CONFIG.format(
-        user=user, workers=WORKERS, port=endpoint.port, both=place.both, server=server))
+        user=user, workers=workers, port=endpoint.port, both=place.both, server=server))
     endpoint.spawn("hitch", f"--config={conf}")
 
 
