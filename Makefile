@@ -60,7 +60,7 @@ all: build/imapmux
 # One set of objects for each way to build: build/WAY/proxy/imap/quote.o and so on.
 # WAY_CC, WAY_CFLAGS and WAY_LDFLAGS say how.
 release_CC = $(CC)
-release_CFLAGS := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+release_CFLAGS := -O2 -flto=auto -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 release_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 asan_CC = $(CC)
 asan_CFLAGS := -O1 -fsanitize=address,undefined $(SANITIZE)
