@@ -348,6 +348,7 @@ class Imapproxy(Endpoint):
     name, program, is_tls = "imapproxy plain", "imapproxyd", False
     # Its queue of new connections is short: of more at once, some would wait for ever.
     most_at_once = 4
+    share = 0.1
 
     CONFIG = """
 server_hostname 127.0.0.1
