@@ -196,7 +196,9 @@ def test_check_after_asks_a_connection_that_rested_long(make_proxy):
     with Fake(dies_at_noop, friendly) as server:
         proxy = make_proxy({"fake": server.where()}, pool={"check_after": "100ms"})
         proxy.session("u1", "secret")
-        time.sleep(0.5)
+        proxy.wait_event(msg="parked")
+        rested = time.monotonic() + 0.1
+        wait_for(lambda: time.monotonic() > rested, "check_after is over")
         with proxy.client("u1", "secret") as client:
             reply = client.cmd("NAMESPACE").ok()
             assert reply.untagged == []
