@@ -45,7 +45,8 @@ struct tracker_options {
 	 * not known, then CAPABILITY is never answered here. */
 	struct span server_capabilities;
 	struct listings *listings; /* of this thread; must outlive the tracker. NULL: none */
-	/* What the server says of itself, behind "* ID "; for ID while detached. Must live as long. NULL, or not one line without literals: NIL is said. */
+	/* What the server says of itself, behind "* ID "; for ID while detached. Must live until
+	 * tracker_client_gone. NULL, or not one line without literals: NIL is said. */
 	const char *server_id;
 	size_t max_line; /* limits.line: a client's command line without literals */
 	/* Prefix of the proxy's own tags on the connection: refused to clients; copied. NULL while
