@@ -51,13 +51,12 @@ static uint64_t ttl_of(const struct pool *p, enum proof_kind kind)
 	return kind == PROOF_TOKEN && ttl > PROOF_TOKEN_MS ? PROOF_TOKEN_MS : ttl;
 }
 
-bool known_is_fresh(const struct pool_user *u, const struct loan *l)
+bool known_is_fresh(const struct pool_user *u, const struct wish *w)
 {
 	const struct pool *p = u->server->pool;
-	const struct known_proof *known = find(u, &l->wish->proof);
+	const struct known_proof *known = find(u, &w->proof);
 	uint64_t now = net_loop_now(p->loop);
-	return known != NULL && now - known->proved_ms < ttl_of(p, l->wish->kind) &&
-	       now < l->wish->expires_ms;
+	return known != NULL && now - known->proved_ms < ttl_of(p, w->kind) && now < w->expires_ms;
 }
 
 void known_forget(struct pool_user *u)

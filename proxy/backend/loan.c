@@ -123,11 +123,10 @@ const char *pool_known(struct pool *p, const struct pool_request *request)
 	}
 	struct pool_server *server = server_find(p, request->server);
 	struct wish wish = {0};
-	struct loan asked = {.wish = &wish};
 	struct buf key;
 	take_proof(&wish, p, request);
 	user_key(&key, server, request);
-	const char *capabilities = user_known(p, buf_peek(&key), &asked);
+	const char *capabilities = user_known(p, buf_peek(&key), &wish);
 	if (capabilities != NULL) {
 		counter_add(p->counters, COUNTER_POOL_KNOWN, 1);
 	}
@@ -214,7 +213,7 @@ static enum counter miss_of(const struct loan *l)
 	if (!known_is(l->user, l)) {
 		return COUNTER_POOL_MISS_UNPROVED;
 	}
-	if (!l->is_proved && !known_is_fresh(l->user, l)) {
+	if (!l->is_proved && !known_is_fresh(l->user, l->wish)) {
 		return COUNTER_POOL_MISS_EXPIRED;
 	}
 	bool is_other = user_has_other_class(l->user, l);

@@ -245,7 +245,7 @@ void user_park(struct backend *b)
 
 static bool may_answer(const struct pool_user *u, const struct loan *l)
 {
-	return l->is_proved ? known_is(u, l) : known_is_fresh(u, l);
+	return l->is_proved ? known_is(u, l) : known_is_fresh(u, l->wish);
 }
 
 static bool fits(const struct backend *b, const struct loan *l, struct span class)
@@ -344,7 +344,7 @@ struct pool_flushed users_flush(struct pool *p, const char *server, const char *
 	return done;
 }
 
-const char *user_known(struct pool *p, struct span key, const struct loan *asked)
+const char *user_known(struct pool *p, struct span key, const struct wish *asked)
 {
 	const struct pool_user *u = user_find(p, key);
 	return u != NULL && known_is_fresh(u, asked) ? u->capabilities->text : NULL;

@@ -68,11 +68,11 @@ struct backend *user_find_unused(const struct pool_user *u);
 /* Forgets and closes what is parked where all that is named is so (pool_flush). */
 struct pool_flushed users_flush(struct pool *p, const char *server, const char *login);
 /* As pool_known; of asked only what known_is_fresh looks at. */
-const char *user_known(struct pool *p, struct span key, const struct loan *asked);
+const char *user_known(struct pool *p, struct span key, const struct wish *asked);
 
 /* known.c: what is proved. */
 bool known_is(const struct pool_user *u, const struct loan *l);       /* once */
-bool known_is_fresh(const struct pool_user *u, const struct loan *l); /* within credential_ttl */
+bool known_is_fresh(const struct pool_user *u, const struct wish *w); /* within credential_ttl */
 void known_learn(struct backend *b);     /* the server said OK now: b->proof, b->secret */
 void known_refuse(const struct loan *l); /* it said that the credential is wrong */
 void known_forget(struct pool_user *u);  /* all of it */
