@@ -157,15 +157,24 @@ class World:
         return self.ask("show stats")["stats"]["counters"]
 
     def settle(self):
-        """Waits until nobody is there and nothing is parked, only the spares are open."""
+        """Waits until nobody is there and nothing is parked, only the spares are open. Returns what is open
+        at that moment: a little later the server or their age ends a spare, and another is dialled."""
         def is_quiet():
             self.ask("flush")
             row, = self.ask("show pools")["pools"]
             return not self.ask("show clients")["clients"] and not any(
                 row[key] for key in ("active", "waiting", "parked", "signing_in", "cleaning"))
         process.wait_for(is_quiet, "nothing is left of the sessions", timeout=2 * process.SOON)
-        process.wait_for(lambda: descriptors(self.pid)["socket"] == self.sockets,
-                         lambda: f"{self.sockets} sockets, and there are {descriptors(self.pid)}")
+
+        def with_spares():
+            kinds = descriptors(self.pid)
+            return kinds if kinds["socket"] == self.sockets and not set(kinds) - LASTING else None
+        return process.wait_for(with_spares,
+                                lambda: f"{self.sockets} sockets, and there are {descriptors(self.pid)}")
+
+
+# What stays open for as long as the process runs; a file is there while a reload reads it.
+LASTING = {"socket", "pipe", "anon_inode", "/dev/null"}
 
 
 def descriptors(pid):
@@ -242,14 +251,12 @@ def play(world, sessions, needed):
         assert not world.failures, "\n".join(world.failures)
         return
     world.play(sessions // 4)
-    world.settle()
-    # libuv keeps one for bad times, which each loop opens when it first accepts.
-    before, kib = descriptors(world.pid), private_kib(world.pid)
+    # libuv keeps a descriptor for bad times, which each loop opens when it first accepts.
+    before, kib = world.settle(), private_kib(world.pid)
     start = time.monotonic()
     world.play(sessions)
     took = time.monotonic() - start
-    world.settle()
-    after, grown = descriptors(world.pid), private_kib(world.pid) - kib
+    after, grown = world.settle(), private_kib(world.pid) - kib
     counters = world.counters()
     print(f"IMAPMUX_SEED={SEED}: {sessions} sessions, {took:.1f} s for the last three quarters, "
           f"{kib} KiB and then {grown} KiB more, {dict(after)}")
