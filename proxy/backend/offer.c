@@ -46,11 +46,14 @@ void offer_learn(struct offer *o, struct span list, uint64_t now_ms)
 	pthread_mutex_unlock(&o->lock);
 }
 
-void offer_fail(struct offer *o, uint64_t now_ms)
+void offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms)
 {
 	pthread_mutex_lock(&o->lock);
 	asked(o, now_ms);
-	o->failures++;
+	if (o->failures == 0 || since_ms > o->failed_ms) {
+		o->failures++;
+		o->failed_ms = now_ms;
+	}
 	if (o->state != OFFER_UNREACHABLE) {
 		o->state = OFFER_UNREACHABLE;
 		changed(o);

@@ -103,7 +103,8 @@ void probe_failed(struct backend *b)
 {
 	/* Who has read the greeting has reached it, whatever came then. */
 	if (!b->has_learnt) {
-		offer_fail(budget_offer(b->server->place), net_loop_now(b->pool->loop));
+		offer_fail(
+			budget_offer(b->server->place), b->created_ms, net_loop_now(b->pool->loop));
 	}
 }
 

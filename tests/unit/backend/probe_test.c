@@ -221,8 +221,8 @@ static void test_versions(void **state)
 	assert_int_equal(version, 1);
 	learn(&o, "A B");
 	assert_int_equal(version, 1);
-	offer_fail(&o, 1000);
-	offer_fail(&o, 1000);
+	offer_fail(&o, 1000, 1000);
+	offer_fail(&o, 1000, 1000);
 	assert_int_equal(version, 2);
 	assert_int_equal(offer_read(&o, &out), OFFER_UNREACHABLE);
 	assert_true(span_is(buf_peek(&out), "A B"));
@@ -243,7 +243,7 @@ static void test_rests(void **state)
 	uint64_t now = 0;
 	offer_init(&o, &version);
 	for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
-		offer_fail(&o, now);
+		offer_fail(&o, now, now);
 		assert_false(offer_claim(&o, now, 1, &wait));
 		assert_int_equal(wait, rests[i]);
 		now += wait;
@@ -252,9 +252,32 @@ static void test_rests(void **state)
 	learn(&o, "A");
 	assert_true(offer_claim(&o, now + 1, 1, &wait));
 	/* A long period stays what it is. */
-	offer_fail(&o, now + 1);
+	offer_fail(&o, now + 1, now + 1);
 	assert_false(offer_claim(&o, now + 1, 100000, &wait));
 	assert_int_equal(wait, 100000);
+	offer_finish(&o);
+}
+
+/* Those that began before a failure was seen are part of it. */
+static void test_failures_at_the_same_time(void **state)
+{
+	(void)state;
+	_Atomic unsigned version = 0;
+	struct offer o;
+	uint64_t wait = 0;
+	offer_init(&o, &version);
+	for (uint64_t since = 0; since < 10; since++) {
+		offer_fail(&o, since, 10 + since);
+		assert_false(offer_claim(&o, 10 + since, 1, &wait));
+		assert_int_equal(wait, 1000);
+	}
+	offer_fail(&o, 11, 30);
+	assert_false(offer_claim(&o, 30, 1, &wait));
+	assert_int_equal(wait, 2000);
+	learn(&o, "A");
+	offer_fail(&o, 12, 2000);
+	assert_false(offer_claim(&o, 2000, 1, &wait));
+	assert_int_equal(wait, 1000);
 	offer_finish(&o);
 }
 
@@ -293,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_rests),
+		cmocka_unit_test(test_failures_at_the_same_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
