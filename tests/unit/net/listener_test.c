@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,7 @@ static void busy(void **state)
 	assert_int_equal(listener_bind(&where, 1, &fd, &why), 0);
 	struct listener *listener = listener_start(&l.loop, fd, on_accept, &door);
 	int client = connect_to(port_of(fd));
+	assert_int_equal(poll(&(struct pollfd){fd, POLLIN, 0}, 1, LOOPER_PATIENCE_MS), 1);
 	for (int i = 0; i <= LISTENER_BUSY; i++) {
 		net_task_init(&tasks[i], do_nothing, NULL);
 		net_loop_heavy(&l.loop, &tasks[i]);
