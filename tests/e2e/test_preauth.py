@@ -1,13 +1,14 @@
 """The dialogue before sign-in."""
 
 import base64
+import contextlib
 import threading
 import time
 
 import pytest
 
 from lib.fake import Fake, friendly
-from lib.imap import Client, astring, codes
+from lib.imap import Client, Closed, astring, codes
 from lib.process import wait_for
 from lib.proxy import at_most
 
@@ -215,9 +216,15 @@ def test_S11_S12_what_a_stranger_sends_is_bounded(mux, mail1, stream):
 
 def test_preauth_timeout_ends_a_silent_client(make_proxy, mail1):
     proxy = make_proxy({"mail": mail1}, limits={"preauth_timeout": "1s"})
-    client = proxy.client()
-    with proxy.client("u1", mail1.users["u1"]) as signed_in:
-        rest = client.rest()
+
+    def in_time():
+        with contextlib.suppress(Closed, ConnectionError):
+            return proxy.client("u1", mail1.users["u1"])
+
+    # On a slow machine a second may not be enough for the first time.
+    with wait_for(in_time, "signed in within the time") as signed_in:
+        # He who came later has been ended: so the time of the first one is over, too.
+        rest = proxy.client().rest()
         assert rest == b"" or rest.startswith(b"* BYE"), rest
         signed_in.cmd("NOOP").ok()
 
@@ -256,8 +263,13 @@ def test_sessions_per_user_limit(make_proxy, mail1):
         three.login("u2", mail1.users["u2"]).ok()
     one.logout()
     two.logout()
-    with proxy.client("u1", mail1.users["u1"]) as again:
-        again.cmd("NOOP").ok()
+
+    def again():
+        with proxy.client() as client:
+            # The proxy may not have seen yet that the two are gone.
+            return client.login("u1", mail1.users["u1"]).status == "OK"
+
+    wait_for(again, "there is room again")
 
 
 def test_auth_delay_slows_down_wrong_passwords_and_nothing_else(make_proxy, mail1):
@@ -269,9 +281,16 @@ def test_auth_delay_slows_down_wrong_passwords_and_nothing_else(make_proxy, mail
             status = client.login("u1", password).status
             return status, time.monotonic() - start
 
-    slow, fast = seconds("wrong"), seconds(mail1.users["u1"])
-    assert slow[0] == "NO" and slow[1] > 1.9
-    assert fast[0] == "OK" and fast[1] < slow[1]
+    status, took = seconds("wrong")
+    assert status == "NO" and took > 1.9
+
+    def at_once():
+        status, took = seconds(mail1.users["u1"])
+        assert status == "OK"
+        return took < 1.9
+
+    # A machine may be slow once; the delay would be there each time.
+    wait_for(at_once, "a sign-in without a delay")
 
 
 def test_S10_one_clients_malformed_sign_ins_fail_nobody_elses(mux, mail1):

@@ -141,17 +141,26 @@ def test_weights_share_out_the_users_of_a_group(tmp_path):
 def test_S22_no_match_looks_like_a_wrong_password(make_proxy, mail1):
     proxy = make_proxy({"mail": mail1}, users=[{"match": "u*", "backend": "mail"}],
                        limits={"auth_delay": "1s"})
-    answers, times = [], []
-    for user, source in (("u1", "127.0.0.2"), ("nobody", "127.0.0.3")):
+
+    def guess(user, source):
+        answers, times = [], []
         with Client(proxy.address(), source=(source, 0)) as client:
             for _ in range(2):
                 start = time.monotonic()
                 reply = client.login(user, "wrong").no("AUTHENTICATIONFAILED")
                 times.append(time.monotonic() - start)
                 answers.append(reply.tagged.split(b" ", 1)[1])
-    assert len(set(answers)) == 1, answers
-    # The same delays, within what the servers themselves take.
-    assert abs(times[0] - times[2]) < 0.9 and abs(times[1] - times[3]) < 0.9, times
+        return answers, times
+
+    # A slow machine may hold up one of them; a difference of the proxy's own would be there each time.
+    for attempt in range(4):
+        known = guess(f"u{attempt + 1}", f"127.0.0.{2 + attempt}")
+        unknown = guess(f"nobody{attempt}", f"127.0.1.{2 + attempt}")
+        assert len({*known[0], *unknown[0]}) == 1, (known, unknown)
+        # The same delays, within what the servers themselves take.
+        if all(abs(one - other) < 0.9 for one, other in zip(known[1], unknown[1])):
+            return
+    raise AssertionError((known, unknown))
 
 
 def test_S6_a_regex_that_explodes_is_bounded(make_proxy, mail1):

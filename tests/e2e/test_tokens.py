@@ -87,11 +87,19 @@ def test_only_the_same_token_is_answered_from_the_pool(make_proxy, server):
 
 
 def test_no_token_is_answered_beyond_its_end(mux, server):
-    end = int(time.time()) + 4
-    token = jwt("u1", exp=end)
-    assert session(mux, "u1", token)["connection"] == "new"
-    reused = session(mux, "u1", token)
-    assert reused["connection"] == "pooled" or time.time() >= end
+    for seconds in (4, 8, 16):  # a slow machine may need more
+        end = int(time.time()) + seconds
+        token = jwt("u1", exp=end)
+        try:
+            seen = [session(mux, "u1", token)["connection"] for _ in range(2)]
+        except AssertionError:
+            assert time.time() >= end
+            continue
+        if time.time() < end:
+            break
+    else:
+        pytest.fail("two sessions take longer than a token lasts")
+    assert seen == ["new", "pooled"]
     wait_for(lambda: time.time() >= end, "the token has ended")
     mark = mux.mark()
     with mux.client() as client:
@@ -147,7 +155,8 @@ def test_a_session_by_token_keeps_its_connection(make_proxy, server):
             other.login("u1", server.users["u1"]).no("LIMIT")
         client.cmd("SELECT INBOX").ok()
         client.logout()
-    with proxy.client("u1", server.users["u1"]) as client:
+    proxy.reload(pool={"queue_timeout": "1m"})
+    with proxy.client("u1", server.users["u1"]):
         with proxy.client() as other:
             # One by password gives it back when somebody waits.
             sign_in(other, "XOAUTH2", "u1", jwt("u1"))[1].ok()
