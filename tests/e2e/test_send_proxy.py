@@ -19,6 +19,7 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 LISTENERS = """
 haproxy_trusted_networks = 127.0.0.0/8
+haproxy_timeout = 1 mins
 service imap-login {{
   inet_listener imap_haproxy {{
     port = {plain}
@@ -230,8 +231,8 @@ def test_addresses_are_kept_apart(make_proxy, behind, trusting, ca, how):
     assert addresses(server.logins("u6", mark)) == ["127.0.0.11", "127.0.0.12"]
     assert [e["connection"] for e in proxy.events(msg="sign-in")] == ["new", "new"] + 3 * ["pooled"]
     # Also a session that gave its connection back gets one of its own address again.
+    before = len(proxy.events(msg="parked"))
     with proxy.client("u6", server.users["u6"], source=("127.0.0.13", 0)) as client:
-        before = len(proxy.events(msg="parked"))
         wait_for(lambda: len(proxy.events(msg="parked")) > before, "given back")
         client.cmd("SELECT INBOX").ok()
         client.logout()

@@ -101,7 +101,7 @@ def test_one_connection_serves_user_after_user(make_proxy, bosses):
         # What one user leaves is for those who live on the same worker.
         proxy = make_proxy({"cyrus": counted.where(unauthenticate=True)},
                            log={"level": "debug"}, workers=1)
-        mark = bosses.mark()
+        asked = bosses.mark()
         visits = ["boss1", "boss2", "boss2", "boss1", "boss2"]
         for number, user in enumerate(visits, start=1):
             with proxy.client(user, bosses.users[user]) as client:
@@ -111,11 +111,12 @@ def test_one_connection_serves_user_after_user(make_proxy, bosses):
                 reply = client.cmd("STORE 1 +FLAGS (\\Deleted)").ok()
                 # MODSEQ comes where CONDSTORE is enabled, and only there.
                 assert (b"MODSEQ" in reply.raw) == (number == 1), reply.raw
+                mark = proxy.mark()
                 client.logout()
-            proxy.wait_event(msg="left by its user", count=number)
+            proxy.wait_event(mark, msg="left by its user")
         assert counted.connections() == 1
         # The server itself has judged each of them.
-        assert len(bosses.asked) - mark == len(visits)
+        assert len(bosses.asked) - asked == len(visits)
         # A wrong password on such a connection is a wrong password.
         with proxy.client() as client:
             client.login("boss1", "secret-2").no("AUTHENTICATIONFAILED")
@@ -130,11 +131,12 @@ def test_who_is_no_administrator_is_parked_as_usual(make_proxy, bosses):
     with Fake(forwarder(bosses)) as counted:
         proxy = make_proxy({"cyrus": counted.where(unauthenticate=True)},
                            log={"level": "debug"})
-        for number in range(1, 4):
+        for _ in range(3):
             with proxy.client("worker", bosses.users["worker"]) as client:
                 messages(client)
+                mark = proxy.mark()
                 client.logout()
-            proxy.wait_event(msg="parked", count=number)
+            proxy.wait_event(mark, msg="parked")
         assert counted.connections() == 1
         assert not proxy.events(msg="left by its user")
 
