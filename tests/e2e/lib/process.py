@@ -1,5 +1,6 @@
 """Processes and ports of the tests: nothing outlives the test run, nothing uses a fixed port."""
 
+import collections
 import contextlib
 import functools
 import glob
@@ -35,11 +36,20 @@ def wait_for(condition, what, timeout=SOON, interval=0.01):
         time.sleep(interval)
 
 
+# Ports that were given out and perhaps not bound yet: the kernel may name one twice in a row.
+_given = collections.deque(maxlen=500)
+
+
 def free_port(family=socket.AF_INET):
-    """A port that was free a moment ago; whoever binds it must be ready to try another."""
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that was free a moment ago, and that nobody was given lately; whoever binds it must be ready
+    to try another."""
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        if port not in _given:
+            _given.append(port)
+            return port
 
 
 def accepts(address):
