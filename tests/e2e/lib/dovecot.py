@@ -164,8 +164,10 @@ class Dovecot:
     def _run(self):
         self.process = process.spawn(["dovecot", "-F", "-c", self.conf],
                                      stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        process.wait_for(lambda: process.accepts(("127.0.0.1", self.plain))
-                         or self.process.poll() is not None, "dovecot accepts")
+        # It binds one listener after the other.
+        listeners = (("127.0.0.1", self.plain), ("127.0.0.1", self.tls), self.socket)
+        process.wait_for(lambda: self.process.poll() is not None
+                         or all(process.accepts(address) for address in listeners), "dovecot accepts")
         return self.process.poll() is None
 
     def stop(self):
@@ -174,7 +176,9 @@ class Dovecot:
             process.stop(self.process)
 
     def resume(self):
-        # The master's children may hold the port for a moment longer than the master lives.
+        # The master's children may hold the port for a moment longer than the master lives, and then it is
+        # they who accept, while the new one fails.
+        process.wait_for(lambda: not process.accepts(("127.0.0.1", self.plain)), "the port is free")
         process.wait_for(self._run, "dovecot runs again")
 
     def restart(self):
@@ -273,11 +277,14 @@ class Dovecot:
     def settle(self):
         """The log is written by a process of its own: wait until it has caught up with us.
 
-        Signs in for it, because Dovecot answers a failed sign-in only after half a second.
+        Signs in for it, because Dovecot answers a failed sign-in only after half a second. Its line is
+        one of the new ones: the same port may have been a client's before.
         """
+        start = os.path.getsize(self.log)
         with self.client("settle") as client:
-            needle = f"rport={client.sock.getsockname()[1]}"
-            process.wait_for(lambda: needle in self.text(), "dovecot writes its log")
+            needle = f"rport={client.sock.getsockname()[1]},"
+            process.wait_for(lambda: any(needle in line for line in self.since(start)),
+                             "dovecot writes its log")
 
     def doveadm(self, *argv, check=True):
         return subprocess.run(["doveadm", "-c", self.conf, *argv], check=check, timeout=30,
