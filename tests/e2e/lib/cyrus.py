@@ -104,8 +104,9 @@ class Cyrus(UnpackedServer):
                     [os.path.join(binaries, "master"), "-C", f"{self.dir}/imapd.conf",
                      "-M", f"{self.dir}/cyrus.conf", "-p", f"{self.dir}/master.pid"],
                     env=environment, stdout=out, stderr=out)
-            process.wait_for(lambda: process.accepts(("127.0.0.1", self.plain))
-                             or self.process.poll() is not None, "cyrus accepts")
+            # It binds one listener after the other.
+            process.wait_for(lambda: self.process.poll() is not None or all(
+                process.accepts(("127.0.0.1", port)) for port in (self.plain, self.tls)), "cyrus accepts")
             if self.process.poll() is None:
                 return self
         with open(os.path.join(self.dir, "out"), encoding="utf-8") as out:
