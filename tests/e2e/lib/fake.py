@@ -20,7 +20,8 @@ class Peer:
 
     def __init__(self, sock):
         self.sock = sock
-        self.sock.settimeout(SOON)
+        # Parked connections are silent for longer than any single step of a test takes.
+        self.sock.settimeout(SOON * 5)
         self.received = bytearray()
         self._unread = bytearray()
         self.matched = None
