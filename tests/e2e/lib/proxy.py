@@ -111,6 +111,8 @@ class Proxy:
             # A failed sign-in is slowed down for strangers, not for tests: those that prove the delay
             # set it.
             "limits": {"auth_delay": "0s", "auth_delay_max": "0s", "clients_per_ip": 10000},
+            # Who has to wait for a connection gets one, however long the one before takes to close.
+            "pool": {"queue_timeout": "15s"},
             # Scripted servers count their connections.
             "capabilities": {"probe": "0s"},
             "admin": {"socket": "", "http": ""},
@@ -235,7 +237,8 @@ class Proxy:
         if settings:
             self.write(**settings)
         self.signal(signal.SIGHUP)
-        return self.wait_line(r"re-?load|configuration", since=before)
+        # A file that is read meanwhile may have such a word in its name.
+        return self.wait_line(r'msg"?[=:]"?reload(ed| failed| refused)', since=before)
 
     # clients
 
@@ -254,21 +257,24 @@ class Proxy:
     def session(self, user, password, work=None, **options):
         """A whole session: sign-in, `work(client)` or a small command, LOGOUT. Returns when its server
         connection is at rest, parked or closed, so that the next session finds what there is."""
-        before, ends = self._at_rest(), len(self.events(msg="session end"))
+        since = self.mark()
         with self.client(user, password, **options) as client:
             if work:
                 work(client)
             else:
                 client.cmd('LIST "" INBOX').ok()
             client.logout()
-        end = self.wait_event(msg="session end", count=ends + 1)
-        begin = self.events(msg="sign-in", session=end["session"])[0]
-        # Signed in from the pool without a word for the server: no connection was attached.
-        if begin["connection"] == "new" or end["bytes_to_server"] != "0":
-            process.wait_for(lambda: self._at_rest() > before, "the server connection is at rest")
-
-    def _at_rest(self):
-        return len(self.events(msg="parked")) + len(self.events(msg="not parked"))
+        end = self.wait_event(since, msg="session end")
+        if end["kept"] == "no":
+            return
+        begin = self.events(since, msg="sign-in", session=end["session"])[0]
+        if end["kept"] == "yes":
+            # It is cleaned from now on, also where it was given back and taken again before.
+            since += self.events(since).index(end)
+        elif begin["connection"] == "pooled" and end["bytes_to_server"] == "0":
+            return  # signed in from the pool without a word for the server: no connection was attached
+        process.wait_for(lambda: self.events(since, msg="parked") or self.events(since, msg="not parked"),
+                         "the server connection is at rest")
 
     # the log
 
@@ -279,7 +285,7 @@ class Proxy:
         return any(word in line for line in self.lines)
 
     def events(self, since=0, **wanted):
-        """The log's lines as dicts, those that have these values (a tuple: any of them)."""
+        """The log's lines as dicts, those that have these values."""
         rows = [logfmt(line) for line in self.lines[since:]]
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
