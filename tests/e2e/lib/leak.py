@@ -139,7 +139,12 @@ class Bench:
 
     def end_of_server(self):
         """Kills the server's process at the other end of the only connection of the proxy."""
-        pid, = process.serving(self.proxy.process.pid) - {os.getpid()}
+        def others():
+            # Not those that are being closed, nor who has handed the connection on and still holds it.
+            pids = process.serving(self.proxy.process.pid) - {os.getpid()}
+            return pids if len(pids) == 1 else None
+
+        pid, = process.wait_for(others, "one process serves it")
         os.kill(pid, signal.SIGKILL)
 
     def _deselect(self, client):
@@ -159,6 +164,7 @@ class Bench:
         if is_lent:
             self.client().logout()
             self.at_rest()
+        since = self.proxy.mark()
         client = self.proxy.client() if is_stranger else self.client()
         try:
             self._do(client, steps)
@@ -171,6 +177,9 @@ class Bench:
         except BaseException:
             client.close()
             raise
+        # Until then it may be at rest because what was sent last has not been read yet.
+        process.wait_for(lambda: any(row.get("msg") in ("session end", "client end")
+                                     for row in self.proxy.events(since)), "the session has ended")
         kept = self.at_rest()
         client.close()
         return kept
