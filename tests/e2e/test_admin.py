@@ -84,6 +84,7 @@ def scene(proxy, server):
         two.cmd("SELECT INBOX").ok()
         stranger.cmd("NOOP")
         settled(proxy, "pools", lambda rows: rows[0]["parked"] == 1)
+        settled(proxy, "stats", lambda stats: stats["clients"] == 3)
         yield one, two, stranger
 
 

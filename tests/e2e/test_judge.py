@@ -388,6 +388,7 @@ def test_before_a_server_that_has_scram(make_proxy, certificate, private_folder)
         with proxy.client() as client:
             exchange.scram(client, "u1", mail.users["u1"])[0].no("AUTHENTICATIONFAILED")
             exchange.scram(client, "u1", "one here")[0].ok()
+        mail.settle()
         names = mail.since(mark)
         assert any("method=SCRAM-SHA-256" in line and "<u7>" in line for line in names), names
         assert not any("method=SCRAM" in line and "<u1>" in line for line in names), names

@@ -124,7 +124,9 @@ def test_L6_wrong_passwords_leave_the_parked_connection_alone(mux, mail1):
     for attempt in range(8):
         with mux.client() as stranger:
             stranger.login("u7", f"guess-{attempt}").no("AUTHENTICATIONFAILED")
-    # Each guess was the server's to refuse, so that its own brute-force counters see it.
+    # Each guess was the server's to refuse, so that its own brute-force counters see it. It tells of them
+    # when their connections have ended.
+    wait_for(lambda: len(mail1.failures(mark)) >= 8, "Dovecot tells of the guesses")
     assert len(mail1.failures(mark)) == 8
     with sign_in(mux, mail1, "u7") as victim:
         victim.cmd("SELECT INBOX").ok()
