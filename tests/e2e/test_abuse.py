@@ -129,7 +129,7 @@ def test_refused_clients_do_not_fill_the_log(make_proxy):
 def banned(log, *options):
     """[(address, time)] of the lines that fail2ban takes for failed sign-ins."""
     found = subprocess.run(["fail2ban-regex", "-o", "row", *options, log, FILTER], capture_output=True,
-                           text=True, check=True, timeout=process.SOON,
+                           text=True, check=True, timeout=process.SOON * 3,
                            env={**os.environ, "TZ": "Asia/Kathmandu"})
     return [ast.literal_eval(row.rstrip(","))[:2] for row in found.stdout.splitlines()]
 

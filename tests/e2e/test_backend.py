@@ -388,12 +388,17 @@ def test_a_penalty_for_one_client_does_not_slow_down_another(make_proxy, certifi
     server = Dovecot(*certificate, trusted="127.0.0.0/8", penalty=True).start()
     try:
         proxy = make_proxy({"mail": server})
-        with proxy.client(source=("127.0.0.66", 0)) as stranger:
-            stranger.login("u1", "guess").no()
-        start = time.monotonic()
-        with proxy.client(source=("127.0.0.5", 0)) as client:
-            client.login("u2", server.users["u2"]).ok()
-        assert time.monotonic() - start < 3.5  # four seconds, if he were taken for the stranger
+        took = []
+        for n in range(3):  # a busy machine may be slow once
+            with proxy.client(source=(f"127.0.0.{66 + n}", 0)) as stranger:
+                stranger.login("u1", f"guess{n}").no()
+            start = time.monotonic()
+            with proxy.client(source=("127.0.0.5", 0)) as client:
+                client.login(f"u{2 + n}", server.users[f"u{2 + n}"]).ok()
+            took.append(time.monotonic() - start)
+            if took[-1] < 3.5:
+                break
+        assert min(took) < 3.5, took  # four seconds, if he were taken for the stranger
     finally:
         server.remove()
 
@@ -414,6 +419,7 @@ def test_capabilities_are_rewritten_wherever_they_appear(make_proxy, told):
     with Fake(script) as server:
         proxy = make_proxy({"fake": server.where()})
         with proxy.client("u1", SECRET) as client:
+            client.cmd("SELECT INBOX").ok()  # without a mailbox the proxy may answer CHECK by itself
             raw = client.cmd("CHECK").ok().raw.upper()
             assert b"UIDPLUS" in raw
             for word in (b"AUTH=", b"LOGINDISABLED", b"STARTTLS", b"COMPRESS", b"UNAUTHENTICATE",

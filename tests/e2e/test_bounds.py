@@ -9,7 +9,7 @@ import pytest
 
 from lib.fake import Fake, GREETING, friendly, serve, sign_in
 from lib.mail import message
-from lib.process import wait_for
+from lib.process import SOON, wait_for
 from lib.proxy import at_most
 
 
@@ -61,7 +61,7 @@ def test_a_server_that_stops_reading_stops_the_client(make_proxy):
         sign_in(peer)
         tag = peer.line().split()[0]
         peer.send(b"+ go\r\n")
-        stopped.wait(20)
+        stopped.wait(SOON * 5)
         peer.exactly(20 << 20)
         peer.line()
         peer.send(tag + b" OK appended\r\n")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.threads
 
 def test_one_line_for_each_sign_in_and_each_end(mux, mail1):
     with mux.client("u1", mail1.users["u1"]) as client:
-        client.cmd("NOOP").ok()
+        client.cmd('LIST "" INBOX').ok()
         client.logout()
     end = mux.wait_event(msg="session end")
     mux.wait_event(msg="parked")
