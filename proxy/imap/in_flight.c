@@ -5,10 +5,11 @@
 
 #include "base/alloc.h"
 
-/* A record: length of the tag, kind and open bit, the tag's bytes. */
+/* A record: length of the tag, kind and two bits, the tag's bytes. */
 enum {
 	RECORD_HEAD = 2,
 	OPEN_BIT = 0x80,
+	LINES_BIT = 0x40,
 	FIRST_ROOM = 24, /* of tags up to 22 bytes, one at a time; malloc gives no less */
 	MAX_ROOM = TRACKER_MAX_IN_FLIGHT * (RECORD_HEAD + COMMAND_TAG_MAX),
 };
@@ -105,6 +106,14 @@ void in_flight_complete(struct in_flight *f)
 	assert(!in_flight_has_open(f));
 }
 
+void in_flight_note_lines(struct in_flight *f)
+{
+	size_t at = find_open(f);
+	if (at < f->used) {
+		f->data[at + 1] |= LINES_BIT;
+	}
+}
+
 bool in_flight_take(struct in_flight *f, struct span tag, struct in_flight_entry *out)
 {
 	size_t at = find(f, tag);
@@ -113,7 +122,8 @@ bool in_flight_take(struct in_flight *f, struct span tag, struct in_flight_entry
 	}
 	assert(f->count > 0);
 	out->is_open = (f->data[at + 1] & OPEN_BIT) != 0;
-	out->kind = (enum in_flight_kind)(f->data[at + 1] & ~OPEN_BIT);
+	out->has_lines = (f->data[at + 1] & LINES_BIT) != 0;
+	out->kind = (enum in_flight_kind)(f->data[at + 1] & ~(OPEN_BIT | LINES_BIT));
 	size_t size = record_size(f, at);
 	memmove(f->data + at, f->data + at + size, f->used - at - size);
 	f->used = (uint16_t)(f->used - size);

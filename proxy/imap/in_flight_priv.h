@@ -18,7 +18,7 @@ enum in_flight_kind {
 };
 
 struct in_flight {
-	uint8_t *data; /* records: length of the tag, kind, tag */
+	uint8_t *data; /* records: length of the tag, kind and bits, tag */
 	uint16_t used, room;
 	uint8_t count;
 	uint8_t selecting; /* how many of them change the selection */
@@ -34,9 +34,13 @@ void in_flight_add(struct in_flight *f, struct span tag, enum in_flight_kind kin
 void in_flight_complete(struct in_flight *f);
 bool in_flight_has_open(const struct in_flight *f);
 
+/* A literal of the open command, if there is one, holds a line end. */
+void in_flight_note_lines(struct in_flight *f);
+
 struct in_flight_entry {
 	enum in_flight_kind kind;
 	bool is_open;
+	bool has_lines; /* as noted */
 };
 
 /* Removes the tag. False: it was not there. */

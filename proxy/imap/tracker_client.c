@@ -141,12 +141,31 @@ static enum tracker_verdict read_line(
 	return verdict;
 }
 
+/*
+ * Servers repeat strings in their errors, line ends and all (Dovecot those of SEARCH, SORT and URLs of
+ * CATENATE, Cyrus those of GENURLAUTH): the client then writes responses, "* OK [CLOSED]" say, that nobody
+ * can tell from the server's own. A message is not repeated, but a name or URL beside it is, by a refusal.
+ */
+static void look_for_lines(struct tracker *t, struct span octets)
+{
+	if (span_find(octets, '\n') == octets.n) {
+		return;
+	}
+	if (t->verb->takes_messages) {
+		in_flight_note_lines(&t->in_flight);
+	} else {
+		tracker_dirty(t, "odd-literal");
+	}
+}
+
 static enum tracker_verdict pass_literal(
 	struct tracker *t, struct span *in, const struct tracker_sink *sink)
 {
-	assert(t->client_left > 0);
+	assert(t->client_left > 0 && t->verb != NULL);
 	size_t n = t->client_left < in->n ? (size_t)t->client_left : in->n;
-	sink->to_server(sink->owner, take(in, n));
+	struct span octets = take(in, n);
+	look_for_lines(t, octets);
+	sink->to_server(sink->owner, octets);
 	t->client_left -= n;
 	if (t->client_left == 0) {
 		t->client = CLIENT_LINE;

@@ -60,9 +60,9 @@ def send(data):
     return lambda client, _: client.send(data)
 
 
-def literal(before, data):
+def literal(before, data, after=b""):
     """A command with a synchronising literal; the server may refuse it."""
-    return lambda client, _: client.literal(before, data)
+    return lambda client, _: client.literal(before, data, after)
 
 
 def repeat(count, command):
@@ -106,6 +106,7 @@ ODD = (b'Subject: he said "hi {5} (({3}\r\nFrom: "a\\"b {9}" <x@y>\r\n\r\na1 OK 
        b"* BYE\r\n{3}\r\n")
 BINARY = (b"Subject: b\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
           b"Content-Transfer-Encoding: base64\r\n\r\nAAEC/w0KezV9DQo=\r\n")
+FORGED = b"x\r\n* OK [CLOSED] y"
 
 ENABLED = {"pool": "CONDSTORE CONDSTORE kept", "sticks": "dovecot cyrus"}
 QRESYNC = {"pool": "CONDSTORE+QRESYNC CONDSTORE+QRESYNC kept", "sticks": "dovecot cyrus"}
@@ -280,14 +281,18 @@ STATES = [
 STREAMS = [
     way("bad-ends-in-literal", "SELECT INBOX", literal("FETCH 1 ", b"123456789")),
     way("no-ends-in-literal", literal("COMPRESS ", b"DEFLATE")),
+    # Servers repeat strings in their errors, line ends and all: these two then have left the mailbox.
+    way("answer-forged", "SELECT INBOX", literal("SEARCH ", FORGED), pool="closed kept closed"),
+    way("answer-forged-by-url", "SELECT INBOX", literal("APPEND INBOX CATENATE (URL ", FORGED, b")"),
+        pool="closed closed kept"),
     way("name-with-braces", 'CREATE "BRACES"', 'LIST "" *', 'STATUS "BRACES" (MESSAGES)', erase_braces),
     way("literals-in-literals", literal("APPEND INBOX ", ODD), "SELECT INBOX",
         "FETCH 4 (ENVELOPE BODY.PEEK[])"),
     way("binary", literal("APPEND INBOX ", BINARY), "SELECT INBOX", "FETCH 4 BINARY.PEEK[1]"),
     way("empty-literal", "SELECT INBOX", "FETCH 1 BODY.PEEK[]<100000.10>"),
-    way("smuggled-enable", b"x NOOP {18+}\r\nb ENABLE QRESYNC\r\n\r\n"),
-    way("smuggled-select", b"x NOOP {16+}\r\nb SELECT INBOX\r\n\r\n"),
-    way("smuggled-idle", b"x NOOP {8+}\r\nb IDLE\r\n\r\n"),
+    way("smuggled-enable", b"x NOOP {18+}\r\nb ENABLE QRESYNC\r\n\r\n", pool="kept kept closed"),
+    way("smuggled-select", b"x NOOP {16+}\r\nb SELECT INBOX\r\n\r\n", pool="kept kept closed"),
+    way("smuggled-idle", b"x NOOP {8+}\r\nb IDLE\r\n\r\n", pool="kept kept closed"),
     way("noop-with-literal", literal("NOOP ", b"123456789")),
     way("header-inside-line", b'x LIST "" {5}x\r\n'),
     way("append-minus-one", b"x APPEND INBOX {-1}\r\n"),

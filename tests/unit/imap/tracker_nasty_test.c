@@ -379,6 +379,53 @@ static void stray_continuations(void **state)
 	tracker_script_check(scripts, COUNT(scripts));
 }
 
+/* Dovecot and Cyrus repeat strings in errors. */
+static void literals_that_come_back_as_responses(void **state)
+{
+	(void)state;
+	static const struct tracker_script scripts[] = {
+		{"the end of a mailbox that was not left",
+			{"C:a SELECT x\r\n", "S:a OK\r\n",
+				"C:b SEARCH {18+}\r\nx\r\n* OK [CLOSED] y\r\n", "S:+\r\n",
+				"S:b BAD Unexpected x\r\n* OK [CLOSED] y\r\n"},
+			.to_server = "a SELECT x\r\nb SEARCH {18}\r\nx\r\n* OK [CLOSED] y\r\n",
+			.to_client = "a OK\r\nb BAD Unexpected x\r\n* OK [CLOSED] y\r\n",
+			.dirt = "odd-literal"},
+		{"a literal that hides what was enabled",
+			{"C:b SEARCH {18}\r\n", "S:+\r\n", "C:x\n* LIST NIL {19}\n\r\n",
+				"C:c ENABLE QRESYNC\r\n",
+				"S:b BAD Unexpected x\r\n* LIST NIL {19}\r\n",
+				"S:* ENABLED QRESYNC\r\n\r\nc OK\r\n"},
+			.to_server = "b SEARCH {18}\r\nx\n* LIST NIL {19}\n\r\n"
+				     "c ENABLE QRESYNC\r\n",
+			.to_client = "+\r\nb BAD Unexpected x\r\n* LIST NIL {19}\r\n"
+				     "* ENABLED QRESYNC\r\n\r\nc OK\r\n",
+			.dirt = "odd-literal"},
+		{"a string of one line",
+			{"C:a SEARCH {3+}\r\nx\ry\r\n", "S:+\r\n", "S:a BAD x\r\n"},
+			.to_server = "a SEARCH {3}\r\nx\ry\r\n", .to_client = "a BAD x\r\n"},
+		{"a message that was taken",
+			{"C:a APPEND x {3+}\r\nx\r\n\r\n", "S:+\r\n", "S:a OK\r\n"},
+			.to_server = "a APPEND x {3}\r\nx\r\n\r\n", .to_client = "a OK\r\n"},
+		{"one that was refused before it was sent",
+			{"C:a APPEND x {3+}\r\nx\r\n\r\n", "S:a NO\r\n"},
+			.to_server = "a APPEND x {3}\r\n", .to_client = "a NO\r\n"},
+		{"one that was refused behind it",
+			{"C:a APPEND x {3+}\r\nx\r\n\r\n", "S:+\r\n", "S:a NO\r\n"},
+			.to_server = "a APPEND x {3}\r\nx\r\n\r\n", .to_client = "a NO\r\n",
+			.dirt = "odd-literal"},
+		{"a name that was refused before the message",
+			{"C:a APPEND {3}\r\n", "S:+\r\n", "C:x\ny {1}\r\n", "S:a NO no x\ny\r\n"},
+			.to_server = "a APPEND {3}\r\nx\ny {1}\r\n",
+			.to_client = "+\r\na NO no x\ny\r\n", .dirt = "odd-literal"},
+		{"the answer to another command",
+			{"C:a APPEND x {1+}\r\n\n\r\nb NOOP\r\n", "S:+\r\n", "S:b BAD\r\na OK\r\n"},
+			.to_server = "a APPEND x {1}\r\n\n\r\nb NOOP\r\n",
+			.to_client = "b BAD\r\na OK\r\n"},
+	};
+	tracker_script_check(scripts, COUNT(scripts));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +438,7 @@ int main(void)
 		cmocka_unit_test(long_lines),
 		cmocka_unit_test(idle),
 		cmocka_unit_test(stray_continuations),
+		cmocka_unit_test(literals_that_come_back_as_responses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
