@@ -4,9 +4,8 @@
  * Pure: bytes in, bytes out through a sink, verdicts. Everything passes unchanged and unread except:
  * capability lists are rewritten; non-synchronising literals become synchronising ones toward the
  * server; LOGOUT, ID with internal keys, COMPRESS, STARTTLS, AUTHENTICATE, LOGIN, UNAUTHENTICATE are
- * answered here; malformed lines that could smuggle a command are refused. Octets of literals are
- * counted, and looked at for nothing but a line end in those of a client. Feeding byte by byte gives
- * the same result as feeding all at once.
+ * answered here; malformed lines that could smuggle a command are refused. Of literals nothing is looked
+ * at but line ends in a client's. Feeding byte by byte gives the same result as feeding all at once.
  *
  * The tracker also knows whether the server connection could serve another session afterwards: nothing
  * open (tracker_is_quiet), nothing sticky done (tracker_dirt), and which class it is now
@@ -133,10 +132,9 @@ bool tracker_can_interject(const struct tracker *t);
  * Why the connection must not be parked: a word for the log, or NULL: it may, after a scrub, in the
  * class tracker_enabled(). Set by commands ("enable": one that cannot be read here; "qresync": used
  * without ENABLE; "notify", "language", "comparator", "unknown-command", "idle": a line other than
- * DONE; "odd-literal": one with a line end, which a server could repeat in its answer; in APPEND and
- * REPLACE only if they are not answered OK) and by the server ("enable": an ENABLED that nobody asked
- * for; "vanished": without QRESYNC or UIDONLY; "bye", "unknown-tag", "long-line", "odd-response",
- * "stray-continuation", "early-reply"),
+ * DONE; "odd-literal": with a line end, which a server could repeat, in APPEND and REPLACE if refused)
+ * and by the server ("enable": an ENABLED that nobody asked for; "vanished": without QRESYNC or
+ * UIDONLY; "bye", "unknown-tag", "long-line", "odd-response", "stray-continuation", "early-reply"),
  * or by tracker_client_gone ("half-command"). The first reason stays. NULL while detached.
  */
 const char *tracker_dirt(const struct tracker *t);
