@@ -136,6 +136,7 @@ class Fake:
     def __exit__(self, *_):
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(5)  # it may be at one that has come in just now
         self.listener.close()
         for peer in self.peers:
             with contextlib.suppress(OSError):
