@@ -37,7 +37,7 @@ void passfile_feed(struct passfile *f, struct span bytes);
 bool passfile_end(struct passfile *f);
 
 /* Opens the regular file `name`, feeds all of it and ends; a file that others may read is warned about in
- * the log. False: errors tells why. */
-bool passfile_read(struct passfile *f);
+ * the log. False: errors tells why, for a file that cannot be read at the setting that names it. */
+bool passfile_read(struct passfile *f, struct config_place named_at);
 
 #endif

@@ -40,8 +40,8 @@ struct config_listener {
 };
 
 struct config_certificate {
-	struct config_place place;
-	char *name; /* SNI name or "*.domain"; "" for the default pair */
+	struct config_place place, key_place; /* of the keys certificate, key */
+	char *name;                           /* SNI name or "*.domain"; "" for the default pair */
 	char *certificate, *key;
 };
 
@@ -53,6 +53,8 @@ enum client_user { CLIENT_USER_CN, CLIENT_USER_EMAIL, CLIENT_USER_DNS };
 
 struct config_tls {
 	struct config_place place;
+	struct config_place ciphers_place, ciphersuites_place, client_ca_place,
+		ticket_key_file_place;
 	struct config_certificate *certificates; /* [0] is the default pair when there is any */
 	size_t certificate_count;
 	char *min_version; /* "1.2" or "1.3" */
@@ -78,6 +80,7 @@ enum master_form { MASTER_AUTHZID, MASTER_SEPARATOR };
 
 struct config_backend {
 	struct config_place place;
+	struct config_place ca_place, forward_place, master_password_file_place;
 	char *name;
 	struct address address;
 	enum tls_mode tls;
@@ -108,6 +111,7 @@ enum rule_kind { RULE_MATCH, RULE_REGEX, RULE_FILE };
 
 struct config_rule {
 	struct config_place place;
+	struct config_place pattern_place, login_place;
 	enum rule_kind kind;
 	char *pattern; /* glob or exact name, regular expression, or path of the map file */
 	char *target;  /* name of a backend or group; "" for RULE_FILE */

@@ -38,9 +38,10 @@ void linefile_finish(struct linefile *f);
 /* Takes the lines that end in this piece of the file. */
 void linefile_feed(struct linefile *f, struct span bytes);
 
-/* Opens the regular file `name` and feeds all of it; one that cannot be read is a mistake. is_secret: it is
- * warned in the log when others may read it. */
-void linefile_read(struct linefile *f, bool is_secret);
+/* Opens the regular file `name` and feeds all of it; one that cannot be read is a mistake of the setting
+ * that names it. is_secret: it is warned in the log when others may read it. */
+void linefile_read(
+	struct linefile *f, bool is_secret, struct config_place named_at, const char *key);
 
 /* The file is complete: takes a last line that has no end. */
 void linefile_end(struct linefile *f);

@@ -44,7 +44,8 @@ void userfile_feed(struct userfile *f, struct span bytes);
  * sealed nevertheless, with the good lines. */
 bool userfile_end(struct userfile *f);
 
-/* Opens the regular file `name`, feeds all of it and ends. False: errors tells why. */
-bool userfile_read(struct userfile *f);
+/* Opens the regular file `name`, feeds all of it and ends. False: errors tells why, for a file that cannot
+ * be read at the setting that names it. */
+bool userfile_read(struct userfile *f, struct config_place named_at);
 
 #endif

@@ -47,8 +47,8 @@ bool master_init(struct master *m, const struct config_backend *b, struct config
 	const char *file = b->master_password_file;
 	const char *why = read_password(file, &m->password);
 	if (why != NULL) {
-		config_errors_add(
-			errors, b->place, "backends.master_password_file", "%s: %s", file, why);
+		config_errors_add(errors, b->master_password_file_place,
+			"backends.master_password_file", "%s: %s", file, why);
 	}
 	return why == NULL;
 }

@@ -81,8 +81,8 @@ bool passfile_end(struct passfile *f)
 	return linefile_is_good(&f->lines);
 }
 
-bool passfile_read(struct passfile *f)
+bool passfile_read(struct passfile *f, struct config_place named_at)
 {
-	linefile_read(&f->lines, true);
+	linefile_read(&f->lines, true, named_at, "auth.password_file");
 	return passfile_end(f);
 }

@@ -30,7 +30,7 @@ static bool read_users(struct auth_store *s, const struct config *c, struct conf
 	}
 	s->users = passtable_create();
 	struct passfile *f = passfile_create(c->auth.password_file, s->users, errors);
-	bool is_good = passfile_read(f);
+	bool is_good = passfile_read(f, c->auth.password_file_place);
 	passfile_destroy(&f);
 	return is_good;
 }

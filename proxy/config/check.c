@@ -66,6 +66,7 @@ static void put_pair_first(struct raw *r)
 	memmove(tls->certificates + 1, tls->certificates, count * sizeof tls->certificates[0]);
 	tls->certificates[0] = (struct config_certificate){
 		.place = raw_place_of(r, "tls", -1, "certificate"),
+		.key_place = raw_place_of(r, "tls", -1, "key"),
 		.name = xstrdup(""),
 		.certificate = xstrdup(r->pair.certificate),
 		.key = xstrdup(r->pair.key),
@@ -75,16 +76,16 @@ static void put_pair_first(struct raw *r)
 
 static void check_named(struct raw *r, size_t i)
 {
-	const struct config_certificate *c = &r->config->tls.certificates[i];
+	struct config_certificate *c = &r->config->tls.certificates[i];
 	int index = (int)i;
+	c->place = raw_place_of(r, "tls.names", index, "certificate");
+	c->key_place = raw_place_of(r, "tls.names", index, "key");
 	if (is_given(c->name) && !is_sni_name(c->name)) {
 		config_errors_add(r->errors, raw_place_of(r, "tls.names", index, "name"),
 			"tls.names.name", "\"%s\" is neither a host name nor *.domain", c->name);
 	}
-	(void)raw_check_readable(r, raw_place_of(r, "tls.names", index, "certificate"),
-		"tls.names.certificate", c->certificate);
-	(void)raw_check_readable(
-		r, raw_place_of(r, "tls.names", index, "key"), "tls.names.key", c->key);
+	(void)raw_check_readable(r, c->place, "tls.names.certificate", c->certificate);
+	(void)raw_check_readable(r, c->key_place, "tls.names.key", c->key);
 }
 
 static void check_pair(struct raw *r)
@@ -122,6 +123,9 @@ static void check_tls(struct raw *r)
 {
 	struct config_tls *tls = &r->config->tls;
 	size_t errors_before = r->errors->count;
+	tls->ciphers_place = raw_place_of(r, "tls", -1, "ciphers");
+	tls->ciphersuites_place = raw_place_of(r, "tls", -1, "ciphersuites");
+	tls->ticket_key_file_place = raw_place_of(r, "tls", -1, "ticket_key_file");
 	check_pair(r);
 	for (size_t i = 0; i < tls->certificate_count; i++) {
 		check_named(r, i);
@@ -132,8 +136,8 @@ static void check_tls(struct raw *r)
 	if (r->errors->count > errors_before || !is_complete(tls)) {
 		config_drop_certificates(tls); /* see config_load_to_check */
 	}
-	if (!raw_check_readable(r, raw_place_of(r, "tls", -1, "ticket_key_file"),
-		    "tls.ticket_key_file", tls->ticket_key_file)) {
+	if (!raw_check_readable(
+		    r, tls->ticket_key_file_place, "tls.ticket_key_file", tls->ticket_key_file)) {
 		tls->ticket_key_file[0] = '\0';
 	}
 }
@@ -215,8 +219,9 @@ static void check_authorities(struct raw *r)
 {
 	for (size_t i = 0; i < r->config->backend_count; i++) {
 		struct config_backend *b = &r->config->backends[i];
-		if (!raw_check_readable(
-			    r, raw_place_of(r, "backends", (int)i, "ca"), "backends.ca", b->ca)) {
+		b->ca_place = raw_place_of(r, "backends", (int)i, "ca");
+		b->forward_place = raw_place_of(r, "backends", (int)i, "forward");
+		if (!raw_check_readable(r, b->ca_place, "backends.ca", b->ca)) {
 			b->tls = TLS_NONE; /* see config_load_to_check */
 		}
 	}

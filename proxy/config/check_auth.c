@@ -46,6 +46,7 @@ static void check_master(struct raw *r, size_t i)
 	struct config_backend *b = &r->config->backends[i];
 	struct config_place user = raw_place_of(r, "backends", (int)i, "master_user");
 	struct config_place file = raw_place_of(r, "backends", (int)i, "master_password_file");
+	b->master_password_file_place = file;
 	if (is_given(b->master_user) && !is_given(b->master_password_file)) {
 		config_errors_add(r->errors, user, "backends.master_password_file",
 			"missing beside backends.master_user");
@@ -64,9 +65,11 @@ static void check_client_certificates(struct raw *r)
 {
 	struct config_tls *tls = &r->config->tls;
 	struct config_place ca = raw_place_of(r, "tls", -1, "client_ca");
+	tls->client_ca_place = ca;
 	if (tls->client_auth != CLIENT_AUTH_NONE && !is_given(tls->client_ca)) {
 		config_errors_add(r->errors, raw_place_of(r, "tls", -1, "client_auth"),
 			"tls.client_ca", "missing: who vouches for the clients?");
+		tls->client_auth = CLIENT_AUTH_NONE; /* see config_load_to_check */
 	}
 	if (!raw_check_readable(r, ca, "tls.client_ca", tls->client_ca)) {
 		tls->client_ca[0] = '\0';

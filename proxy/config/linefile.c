@@ -139,7 +139,8 @@ static int read_all(struct linefile *f, int fd)
 	return error;
 }
 
-void linefile_read(struct linefile *f, bool is_secret)
+void linefile_read(
+	struct linefile *f, bool is_secret, struct config_place named_at, const char *key)
 {
 	struct stat st;
 	const char *why = NULL;
@@ -160,7 +161,6 @@ void linefile_read(struct linefile *f, bool is_secret)
 	}
 	if (why != NULL) {
 		f->mistakes++;
-		config_errors_add(
-			f->errors, (struct config_place){f->name, 0}, "", "cannot read: %s", why);
+		config_errors_add(f->errors, named_at, key, "cannot read %s: %s", f->name, why);
 	}
 }

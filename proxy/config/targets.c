@@ -151,17 +151,20 @@ static void resolve_group(struct raw *r, size_t i, struct config_group *out)
 }
 
 /* Which of match, regex, file is given; false: not exactly one. */
-static bool rule_pattern(const struct raw_rule *raw, struct config_rule *out)
+static bool rule_pattern(const struct raw *r, size_t i, struct config_rule *out)
 {
+	const struct raw_rule *raw = &r->rules[i];
 	const char *patterns[] = {raw->match, raw->regex, raw->file};
 	static const enum rule_kind kinds[] = {RULE_MATCH, RULE_REGEX, RULE_FILE};
+	static const char *const keys[] = {"match", "regex", "file"};
 	const char *pattern = "";
 	unsigned given = 0;
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-		if (is_given(patterns[i])) {
+	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+		if (is_given(patterns[k])) {
 			given++;
-			pattern = patterns[i];
-			out->kind = kinds[i];
+			pattern = patterns[k];
+			out->kind = kinds[k];
+			out->pattern_place = raw_place_of(r, "users", (int)i, keys[k]);
 		}
 	}
 	assert(given <= sizeof kinds / sizeof kinds[0]);
@@ -191,7 +194,8 @@ static void resolve_rule(struct raw *r, size_t i, struct config_rule *out)
 	out->place = raw->place;
 	out->target = xstrdup(is_given(raw->backend) ? raw->backend : raw->group);
 	out->login = xstrdup(raw->login);
-	if (!rule_pattern(raw, out)) {
+	out->login_place = raw_place_of(r, "users", (int)i, "login");
+	if (!rule_pattern(r, i, out)) {
 		config_errors_add(r->errors, raw->place, "users",
 			"a rule needs exactly one of match, regex, file");
 	} else if (out->kind != RULE_FILE) {

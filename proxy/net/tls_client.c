@@ -119,7 +119,7 @@ struct tls_context *tls_context_create_client(
 		return NULL;
 	}
 	if (b->verify && !load_trust(t->ssl, b->ca)) {
-		config_errors_add(errors, b->place, "backends.ca", "%s: %s",
+		config_errors_add(errors, b->ca_place, "backends.ca", "%s: %s",
 			b->ca[0] != '\0' ? b->ca : "the system's store", tls_context_reason());
 		tls_context_unref(&t);
 	}

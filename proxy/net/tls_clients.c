@@ -92,8 +92,8 @@ bool tls_context_ask_clients(
 		why = "is larger than 4 MB, or cannot be read a second time";
 	}
 	if (why != NULL) {
-		config_errors_add(
-			errors, tls->place, "tls.client_ca", "%s: %s", tls->client_ca, why);
+		config_errors_add(errors, tls->client_ca_place, "tls.client_ca", "%s: %s",
+			tls->client_ca, why);
 	}
 	return why == NULL;
 }

@@ -108,7 +108,7 @@ static bool load_pair(
 	if (SSL_CTX_use_PrivateKey_file(ssl, pair->key, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ssl) != 1) {
 		return complain(
-			errors, pair->place, is_named ? "tls.names.key" : "tls.key", pair->key);
+			errors, pair->key_place, is_named ? "tls.names.key" : "tls.key", pair->key);
 	}
 	return true;
 }
@@ -119,10 +119,11 @@ static bool apply_settings(SSL_CTX *ssl, const struct config_tls *tls, struct co
 	SSL_CTX_set_min_proto_version(ssl, version);
 	const char *ciphers = tls->ciphers[0] != '\0' ? tls->ciphers : default_ciphers;
 	if (SSL_CTX_set_cipher_list(ssl, ciphers) != 1) {
-		return complain(errors, tls->place, "tls.ciphers", ciphers);
+		return complain(errors, tls->ciphers_place, "tls.ciphers", ciphers);
 	}
 	if (tls->ciphersuites[0] != '\0' && SSL_CTX_set_ciphersuites(ssl, tls->ciphersuites) != 1) {
-		return complain(errors, tls->place, "tls.ciphersuites", tls->ciphersuites);
+		return complain(
+			errors, tls->ciphersuites_place, "tls.ciphersuites", tls->ciphersuites);
 	}
 	return true;
 }
@@ -186,7 +187,7 @@ struct tls_context *tls_context_create_server(const struct config *c, struct con
 	}
 	ERR_clear_error();
 	struct tls_context *t = tls_context_new();
-	t->tickets = ticket_keys_create(tls->place, tls->ticket_key_file, errors);
+	t->tickets = ticket_keys_create(tls->ticket_key_file_place, tls->ticket_key_file, errors);
 	if (t->tickets == NULL || !create_pairs(t, tls, errors)) {
 		tls_context_unref(&t);
 		return NULL;

@@ -119,7 +119,8 @@ static void add_exact(struct route_table *t, size_t i, struct config_errors *err
 	const struct config_rule *rule = &t->config->rules[i];
 	struct usertable_entry e = {.user = span_str(rule->pattern), .line = (unsigned)i};
 	if (e.user.n > ROUTE_USER_MAX || !usertable_add(t->exact, &e)) {
-		config_errors_add(errors, rule->place, "users.match", "the name is too long");
+		config_errors_add(
+			errors, rule->pattern_place, "users.match", "the name is too long");
 	}
 }
 
@@ -129,7 +130,7 @@ static void add_regex(struct route_table *t, size_t i, struct config_errors *err
 	const struct config_rule *rule = &t->config->rules[i];
 	t->rules[i].regex = regex_create(rule->pattern, why);
 	if (t->rules[i].regex == NULL) {
-		config_errors_add(errors, rule->place, "users.regex", "%s", why);
+		config_errors_add(errors, rule->pattern_place, "users.regex", "%s", why);
 	}
 }
 
@@ -140,7 +141,7 @@ static void add_file(struct route_table *t, size_t i, struct config_errors *erro
 	size_t errors_before = errors->count;
 	t->rules[i].map = usertable_create();
 	struct userfile *f = userfile_create(rule->pattern, targets, t->rules[i].map, errors);
-	bool is_good = userfile_read(f);
+	bool is_good = userfile_read(f, rule->pattern_place);
 	assert(is_good == (errors->count == errors_before));
 	(void)is_good;
 	(void)errors_before;
@@ -156,7 +157,7 @@ static void check_login(struct route_table *t, size_t i, struct config_errors *e
 		return; /* how many groups there are is not known */
 	}
 	if (!login_check(span_str(rule->login), regex != NULL ? regex_groups(regex) : 0, &why)) {
-		config_errors_add(errors, rule->place, "users.login", "%s", why);
+		config_errors_add(errors, rule->login_place, "users.login", "%s", why);
 	}
 }
 

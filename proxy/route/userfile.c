@@ -174,8 +174,8 @@ bool userfile_end(struct userfile *f)
 	return linefile_is_good(&f->lines);
 }
 
-bool userfile_read(struct userfile *f)
+bool userfile_read(struct userfile *f, struct config_place named_at)
 {
-	linefile_read(&f->lines, false);
+	linefile_read(&f->lines, false, named_at, "users.file");
 	return userfile_end(f);
 }

@@ -61,13 +61,13 @@ bool session_forward_check(const struct config *c, struct config_errors *errors)
 		for (size_t k = 0; k < b->forward.count; k++) {
 			const char *why = wrong_pair(b->forward.items[k]);
 			if (why != NULL) {
-				config_errors_add(errors, b->place, "backends.forward",
+				config_errors_add(errors, b->forward_place, "backends.forward",
 					"\"%s\": %s", b->forward.items[k], why);
 			}
 		}
 		if (b->forward.count > FORWARD_MAX) {
 			config_errors_add(
-				errors, b->place, "backends.forward", "more than 8 pairs");
+				errors, b->forward_place, "backends.forward", "more than 8 pairs");
 		}
 	}
 	return errors->count == errors_before;

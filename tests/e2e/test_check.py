@@ -66,3 +66,65 @@ def test_check_tells_what_nobody_uses_without_tls(tmp_path, ca):
     # What is written as it would be anyway is no mistake.
     same = {**server, "min_version": "1.2", "ca": "", "server_name": "127.0.0.1", "verify": True}
     assert check(tmp_path, render({**BASE, "backends": [same]})) == (0, "ok\n", "")
+
+
+# Each key on a line of its own: what names another line sends the operator to the wrong one.
+LONG = """\
+listeners = ( {
+  address = "127.0.0.1:10143";
+} );
+tls = {
+  certificate = "%(cert)s";
+  key = "%(key)s";
+  names = ( {
+    name = "a.example";
+    certificate = "%(cert)s";
+    key = "%(key)s";
+  } );
+};
+backends = ( {
+  name = "mail1";
+  address = "127.0.0.1:143";
+  tls = "implicit";
+} );
+users = ( {
+  match = "*";
+  backend = "mail1";
+} );
+admin = {
+  http = "";
+  socket = "";
+};
+"""
+
+
+@pytest.mark.parametrize("where, old, new, key", [
+    ("tls", 'key = "%(key)s";', 'key = "%(empty)s";', "tls.key"),
+    ("a.example", 'certificate = "%(cert)s";', 'certificate = "%(empty)s";', "tls.names.certificate"),
+    ("a.example", 'key = "%(key)s";', 'key = "%(empty)s";', "tls.names.key"),
+    ("a.example", "};", 'ciphers = "NONE";\n};', "tls.ciphers"),
+    ("a.example", "};", 'ciphersuites = "NONE";\n};', "tls.ciphersuites"),
+    ("a.example", "};", 'ticket_key_file = "%(cert)s";\n};', "tls.ticket_key_file"),
+    ("a.example", "};", 'client_ca = "%(key)s";\nclient_auth = "optional";\n};', "tls.client_ca"),
+    ("a.example", "};", 'client_auth = "require";\n};', "tls.client_ca"),
+    ("mail1", "} );", 'ca = "%(key)s";\n} );', "backends.ca"),
+    ("mail1", "} );", 'forward = ( "x" );\n} );', "backends.forward"),
+    ("mail1", "} );", 'master_user = "m"; master_password_file = "%(empty)s";\n} );', "backends.master_password_file"),
+    ("users", 'match = "*";', 'regex = "(";', "users.regex"),
+    ("users", 'match = "*";', 'match = "' + "x" * 4000 + '";', "users.match"),
+    ("users", "} );", 'login = "%%x";\n} );', "users.login"),
+    ("users", 'match = "*";\n  backend = "mail1";', 'file = "/no/such/map";', "users.file"),
+], ids=lambda text: text if "." in text and " " not in text else "")
+def test_an_error_names_the_line_of_its_key(tmp_path, certificate, where, old, new, key):
+    (tmp_path / "empty").write_text("")
+    head, tail = LONG.split(where, 1)
+    assert old in tail
+    text = (head + where + tail.replace(old, new, 1)) % {
+        "cert": certificate[0], "key": certificate[1], "empty": tmp_path / "empty"}
+    name = key.rsplit(".", 1)[1] if "require" not in new else "client_auth"
+    line = next(number for number, row in enumerate(text.splitlines(), 1)
+                if number > text[:text.index(where)].count("\n") + 1 and f"{name} = " in row)
+    status, out, err = check(tmp_path, text)
+    told = [row for row in err.splitlines() if not row.startswith("time=")]
+    assert (status, out, len(told)) == (2, "", 1), err
+    assert told[0].startswith(f"{tmp_path}/imapmux.conf:{line}: {key}: "), (line, told)

@@ -112,6 +112,10 @@ void pki_configure(const struct pki *p, struct pki_config *c, const char *stem)
 	*c = (struct pki_config){0};
 	c->config.tls = (struct config_tls){
 		.place = {"test.conf", 7},
+		.ciphers_place = {"test.conf", 13},
+		.ciphersuites_place = {"test.conf", 14},
+		.client_ca_place = {"test.conf", 15},
+		.ticket_key_file_place = {"test.conf", 16},
 		.certificates = c->pairs,
 		.min_version = oldest,
 		.ciphers = empty,
@@ -120,7 +124,7 @@ void pki_configure(const struct pki *p, struct pki_config *c, const char *stem)
 		.ticket_key_file = empty,
 	};
 	c->files[0] = pki_path(p, "ca.pem");
-	c->backend = (struct config_backend){.place = {"test.conf", 9},
+	c->backend = (struct config_backend){.ca_place = {"test.conf", 9},
 		.ca = c->files[0].text,
 		.verify = true,
 		.server_name = empty};
@@ -137,6 +141,7 @@ void pki_add_name(const struct pki *p, struct pki_config *c, const char *name, c
 	snprintf(file, sizeof file, "%s.key", stem);
 	c->files[2 * i + 2] = pki_path(p, file);
 	c->pairs[i] = (struct config_certificate){.place = {"test.conf", 11},
+		.key_place = {"test.conf", 12},
 		.name = (char *)(uintptr_t)name,
 		.certificate = c->files[2 * i + 1].text,
 		.key = c->files[2 * i + 2].text};

@@ -20,7 +20,7 @@ static struct config_errors errors;
 static struct config_backend backend_with(const char *file, enum master_form form)
 {
 	return (struct config_backend){
-		.place = {"test.conf", 5},
+		.master_password_file_place = {"test.conf", 5},
 		.master_user = user,
 		.master_password_file = (char *)(uintptr_t)file,
 		.master_form = form,

@@ -18,6 +18,7 @@
 
 static struct passtable *table;
 static struct config_errors errors;
+static const struct config_place named_at = {"test.conf", 7};
 
 static bool read_split(const char *bytes, size_t n, size_t split)
 {
@@ -212,23 +213,24 @@ static void test_files(void **state)
 	log_setup(LOG_ERROR, LOG_LOGFMT);
 	table = passtable_create();
 	struct passfile *f = passfile_create(scratch_write("users.pw", sample), table, &errors);
-	assert_true(passfile_read(f));
+	assert_true(passfile_read(f, named_at));
 	passfile_destroy(&f);
 	check_sample();
 	passtable_destroy(&table);
 	table = passtable_create();
 	f = passfile_create("/nowhere/users.pw", table, &errors);
-	assert_false(passfile_read(f));
+	assert_false(passfile_read(f, named_at));
 	passfile_destroy(&f);
-	assert_string_equal(
-		errors.lines[0], "/nowhere/users.pw: cannot read: No such file or directory");
+	assert_string_equal(errors.lines[0],
+		"test.conf:7: auth.password_file: cannot read /nowhere/users.pw: "
+		"No such file or directory");
 	config_errors_finish(&errors);
 	passtable_destroy(&table);
 	table = passtable_create();
 	f = passfile_create(scratch_dir(), table, &errors);
-	assert_false(passfile_read(f));
+	assert_false(passfile_read(f, named_at));
 	passfile_destroy(&f);
-	assert_non_null(strstr(errors.lines[0], "cannot read: not a regular file"));
+	assert_non_null(strstr(errors.lines[0], ": not a regular file"));
 }
 
 static void test_installed_sample(void **state)
@@ -237,7 +239,7 @@ static void test_installed_sample(void **state)
 	table = passtable_create();
 	struct passfile *f = passfile_create("etc/passwords.sample", table, &errors);
 	log_setup(LOG_ERROR, LOG_LOGFMT);
-	assert_true(passfile_read(f));
+	assert_true(passfile_read(f, named_at));
 	passfile_destroy(&f);
 	assert_int_equal(passtable_count(table), 6);
 	assert_string_equal(find("carol@example.org", SCHEME_PLAIN), "carol@example.org pencil 15");

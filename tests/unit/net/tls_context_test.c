@@ -45,7 +45,7 @@ static void server_errors(void **state)
 
 	pki_configure(&pki, &c, "good");
 	c.pairs[0].key = missing.text;
-	expect(&c, "tls.key: ");
+	expect(&c, "test.conf:12: tls.key: ");
 	c.pairs[0].key = garbage.text;
 	expect(&c, "garbage.pem: ");
 	c.pairs[0].key = other_key.text;
@@ -53,10 +53,10 @@ static void server_errors(void **state)
 
 	pki_configure(&pki, &c, "good");
 	c.config.tls.ciphers = nonsense;
-	expect(&c, "tls.ciphers: NONSENSE: no cipher match");
+	expect(&c, "test.conf:13: tls.ciphers: NONSENSE: no cipher match");
 	pki_configure(&pki, &c, "good");
 	c.config.tls.ciphersuites = nonsense;
-	expect(&c, "tls.ciphersuites: NONSENSE");
+	expect(&c, "test.conf:14: tls.ciphersuites: NONSENSE");
 
 	pki_configure(&pki, &c, "good");
 	c.config.tls.certificate_count = 0;
@@ -158,7 +158,7 @@ static void ticket_files(void **state)
 		c.config.tls.ticket_key_file = path.text;
 		if (rows[i].error != NULL) {
 			expect(&c, rows[i].error);
-			expect(&c, "test.conf:7: ");
+			expect(&c, "test.conf:16: ");
 			continue;
 		}
 		struct tls_context *t = tls_context_create_server(&c.config, &c.errors);

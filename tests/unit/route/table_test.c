@@ -341,7 +341,7 @@ static void test_errors(void **state)
 		"test.conf:9: users.login: behind % stands one of u n d %",
 		"bad.map:1: unknown backend or group \"mail3\" (did you mean \"mail1\"?)",
 		"bad.map:2: not of the form",
-		"/no/map: cannot read: No such file or directory",
+		"test.conf:11: users.file: cannot read /no/map: No such file or directory",
 	};
 	expect_errors(text, words, sizeof words / sizeof words[0]);
 }

@@ -41,6 +41,7 @@ static const char *near_miss(const void *owner, const char *name)
 static const struct userfile_targets known = {find_target, near_miss, NULL};
 static struct usertable *table;
 static struct config_errors errors;
+static const struct config_place named_at = {"test.conf", 7};
 
 /* Reads the bytes in two pieces; true when there was no error. */
 static bool read_split(const char *bytes, size_t n, size_t split)
@@ -217,9 +218,9 @@ static void test_files_that_cannot_be_read(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		table = usertable_create();
 		struct userfile *f = userfile_create(names[i], known, table, &errors);
-		assert_false(userfile_read(f));
+		assert_false(userfile_read(f, named_at));
 		assert_int_equal(errors.count, 1);
-		assert_non_null(strstr(errors.lines[0], "cannot read"));
+		assert_non_null(strstr(errors.lines[0], "test.conf:7: users.file: cannot read"));
 		userfile_destroy(&f);
 		finish(state);
 	}
@@ -264,7 +265,7 @@ static void test_a_million_lines(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	table = usertable_create();
 	struct userfile *f = userfile_create(path, known, table, &errors);
-	assert_true(userfile_read(f));
+	assert_true(userfile_read(f, named_at));
 	userfile_destroy(&f);
 	double loaded = seconds_since(&begin);
 	struct mallinfo2 after = mallinfo2();
