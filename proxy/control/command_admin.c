@@ -89,9 +89,22 @@ static long long number_in(const json_t *document, const char *key)
 	return (long long)json_integer_value(json_object_get(document, key));
 }
 
+/* The variable of a script that is empty must not stand for everybody. */
+static bool is_empty(const char *name)
+{
+	if (name == NULL || name[0] != '\0') {
+		return false;
+	}
+	fputs("imapmux: a name is empty\nTry: imapmux --help\n", stderr);
+	return true;
+}
+
 int command_kick(const struct command_admin *a, const char *who)
 {
 	int status;
+	if (is_empty(who)) {
+		return CONTROL_INVALID;
+	}
 	const char *const words[] = {"kick", who};
 	json_t *document = ask(a, words, 2, &status);
 	if (document == NULL) {
@@ -112,6 +125,9 @@ int command_kick(const struct command_admin *a, const char *who)
 int command_flush(const struct command_admin *a, const char *server, const char *user)
 {
 	int status;
+	if (is_empty(server) || is_empty(user)) {
+		return CONTROL_INVALID;
+	}
 	const char *const words[] = {
 		"flush", server != NULL ? server : "-", user != NULL ? user : "-"};
 	json_t *document = ask(a, words, 3, &status);

@@ -128,6 +128,16 @@ static char *name_of(const struct words *w, size_t index)
 	return span_is(s, "-") ? xstrdup("") : xmemdup0(s.p, s.n);
 }
 
+static bool has_empty_word(const struct words *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->word[i].n == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static const char *understand(const struct words *w, struct request *out)
 {
 	struct span verb = w->word[0];
@@ -150,6 +160,10 @@ static const char *understand(const struct words *w, struct request *out)
 		return NULL;
 	}
 	if (span_is_nocase(verb, "flush")) {
+		/* The variable of a script that is empty must not stand for everybody. */
+		if (has_empty_word(w)) {
+			return "a name is empty; - stands for all";
+		}
 		out->kind = REQUEST_FLUSH;
 		out->server = name_of(w, 1);
 		out->who = name_of(w, 2);

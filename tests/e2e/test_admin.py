@@ -648,6 +648,9 @@ def test_without_a_folder_at_the_default_path_it_does_without(make_proxy, mail1)
     (["kick"], "missing behind: kick"),
     (["flush", "a", "b", "c"], "one word too many: c"),
     (["kick", "a\nb"], "control characters"),
+    (["kick", ""], "a name is empty"),
+    (["flush", ""], "a name is empty"),
+    (["flush", "mail1", ""], "a name is empty"),
     (["show", "pools", "-c", "/no/such/file"], "/no/such/file"),
 ], ids=lambda value: "-".join(value)[:20] if isinstance(value, list) else "")
 def test_usage_errors(mux4, words, said):

@@ -84,7 +84,9 @@ static void test_flush(void **state)
 	expect("flush mail1", REQUEST_FLUSH, "mail1", "");
 	expect("flush mail1 alice", REQUEST_FLUSH, "mail1", "alice");
 	expect("flush - alice", REQUEST_FLUSH, "", "alice");
-	expect("flush \"\" \"\"", REQUEST_FLUSH, "", "");
+	expect("flush - -", REQUEST_FLUSH, "", "");
+	refuse("flush \"\"", "empty"); /* would be everybody */
+	refuse("flush mail1 \"\"", "empty");
 	refuse("flush a b c", "too many");
 }
 
