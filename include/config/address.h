@@ -20,6 +20,9 @@ struct address {
 	bool is_loopback; /* a literal 127.0.0.0/8 or ::1, or a unix socket: never leaves the machine */
 };
 
+/* Longest path of a unix socket: the kernel's array (sun_path) has room for it with its NUL. */
+#define ADDRESS_PATH_MAX 107
+
 /* Understands the text; false with a static explanation in *why. */
 bool address_parse(const char *text, struct address *out, const char **why);
 

@@ -164,6 +164,7 @@ struct config {
 	bool tell_reuse; /* XIMAPPROXY, XPROXYREUSE */
 	uint64_t
 		probe; /* ms; a server is asked what it offers when nobody was there for so long; 0: never */
+	struct config_place admin_socket_place;
 	char *admin_socket, *admin_http;
 	struct config_errors notes; /* what is allowed, but does not do what one might think */
 };

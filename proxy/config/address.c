@@ -32,7 +32,8 @@ static bool parse_unix(struct span path, struct address *out, const char **why)
 		return fail(why, "the path of a unix socket must begin with /");
 	}
 	/* One byte less than the kernel's array, which then always ends in NUL. */
-	if (path.n >= sizeof sample.sun_path) {
+	static_assert(sizeof sample.sun_path == ADDRESS_PATH_MAX + 1, "what the message says");
+	if (path.n > ADDRESS_PATH_MAX) {
 		return fail(why, "the path of a unix socket is longer than 107 bytes");
 	}
 	*out = (struct address){

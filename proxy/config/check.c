@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/span.h"
 #include "raw.h"
 
 /* RFC 1035 section 2.3.4. */
@@ -74,6 +75,17 @@ static void put_pair_first(struct raw *r)
 	tls->certificate_count++;
 }
 
+/* Host names have no case (RFC 4343). */
+static bool is_name_repeated(const struct config_tls *tls, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (strcasecmp(tls->certificates[k].name, tls->certificates[i].name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void check_named(struct raw *r, size_t i)
 {
 	struct config_certificate *c = &r->config->tls.certificates[i];
@@ -83,6 +95,10 @@ static void check_named(struct raw *r, size_t i)
 	if (is_given(c->name) && !is_sni_name(c->name)) {
 		config_errors_add(r->errors, raw_place_of(r, "tls.names", index, "name"),
 			"tls.names.name", "\"%s\" is neither a host name nor *.domain", c->name);
+	}
+	if (is_given(c->name) && is_name_repeated(&r->config->tls, i)) {
+		config_errors_add(r->errors, raw_place_of(r, "tls.names", index, "name"),
+			"tls.names.name", "\"%s\" stands here twice", c->name);
 	}
 	(void)raw_check_readable(r, c->place, "tls.names.certificate", c->certificate);
 	(void)raw_check_readable(r, c->key_place, "tls.names.key", c->key);
@@ -230,17 +246,20 @@ static void check_authorities(struct raw *r)
 /* Users and groups may be given by number, which need not have a name (containers). */
 static bool is_number(const char *text)
 {
-	return text[strspn(text, "0123456789")] == '\0';
+	struct span rest = span_str(text);
+	uint64_t number;
+	/* The highest one means "leave it as it is" to the kernel. */
+	return span_take_number(&rest, &number) && rest.n == 0 && number < UINT32_MAX;
 }
 
 static void check_rights(struct raw *r)
 {
 	const struct config *c = r->config;
-	if (!is_number(c->user) && getpwnam(c->user) == NULL) {
+	if (is_given(c->user) && !is_number(c->user) && getpwnam(c->user) == NULL) {
 		config_errors_add(r->errors, raw_place_of(r, "user", -1, ""), "user",
 			"there is no user \"%s\"", c->user);
 	}
-	if (!is_number(c->group) && getgrnam(c->group) == NULL) {
+	if (is_given(c->group) && !is_number(c->group) && getgrnam(c->group) == NULL) {
 		config_errors_add(r->errors, raw_place_of(r, "group", -1, ""), "group",
 			"there is no group \"%s\"", c->group);
 	}
@@ -249,9 +268,14 @@ static void check_rights(struct raw *r)
 static void check_admin(struct raw *r)
 {
 	const char *path = r->config->admin_socket;
+	struct config_place place = raw_place_of(r, "admin", -1, "socket");
+	r->config->admin_socket_place = place;
 	if (is_given(path) && path[0] != '/') {
-		config_errors_add(r->errors, raw_place_of(r, "admin", -1, "socket"), "admin.socket",
+		config_errors_add(r->errors, place, "admin.socket",
 			"must be a path that begins with a slash");
+	} else if (strlen(path) > ADDRESS_PATH_MAX) {
+		config_errors_add(
+			r->errors, place, "admin.socket", "longer than %d bytes", ADDRESS_PATH_MAX);
 	}
 }
 

@@ -54,8 +54,8 @@ static bool complain(
 		log_say(LOG_WARN, "no admin socket", "%s: %s: %s", c->admin_socket, why, error);
 		return true;
 	}
-	config_errors_add(errors, (struct config_place){.file = c->file}, DOOR_KEY,
-		"cannot listen on %s: %s: %s", c->admin_socket, why, error);
+	config_errors_add(errors, c->admin_socket_place, DOOR_KEY, "cannot listen on %s: %s: %s",
+		c->admin_socket, why, error);
 	return false;
 }
 

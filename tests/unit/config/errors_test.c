@@ -19,6 +19,9 @@
 	"listeners = ( { address = \"127.0.0.1:1\"; } );\n"                                        \
 	"backends = ( { name = \"mail1\"; address = \"127.0.0.1:2\"; } );\n"
 
+/* 54 bytes. */
+#define LONG_NAME "socket-of-the-operator-whose-path-takes-too-many-bytes"
+
 static int remove_files(void **state)
 {
 	(void)state;
@@ -252,6 +255,12 @@ static void test_files_and_rights(void **state)
 		unreadable, 5);
 	expect("user = \"no-such-user\";", 3, "user: there is no user \"no-such-user\"");
 	expect("group = \"no-such-group\";", 3, "group: there is no group \"no-such-group\"");
+	expect("user = \"4294967295\";", 3, "user: there is no user \"4294967295\"");
+	expect("group = \"99999999999\";", 3, "group: there is no group \"99999999999\"");
+	expect("admin = {\nsocket = \"run/admin.sock\"; };", 4,
+		"admin.socket: must be a path that begins with a slash");
+	expect("admin = {\nsocket = \"/" LONG_NAME LONG_NAME "\"; };", 4,
+		"admin.socket: longer than 107 bytes");
 	expect("tls = { key = \"/dev/null\"; };", 3, "tls.certificate: missing beside tls.key");
 	expect("tls = { certificate = \"/dev/null\"; };", 3,
 		"tls.key: missing beside tls.certificate");
@@ -263,6 +272,10 @@ static void test_files_and_rights(void **state)
 	       "\"a*b\"; "
 	       "certificate = \"/dev/null\"; key = \"/dev/null\"; } ); };",
 		4, "tls.names.name: \"a*b\" is neither a host name nor *.domain");
+	expect("tls = { certificate = \"/dev/null\"; key = \"/dev/null\"; names = (\n"
+	       "{ name = \"a.org\"; certificate = \"/dev/null\"; key = \"/dev/null\"; },\n"
+	       "{ name = \"A.org\"; certificate = \"/dev/null\"; key = \"/dev/null\"; } ); };",
+		5, "tls.names.name: \"A.org\" stands here twice");
 	expect("capabilities = { hide = ( \"A B\" ); };", 3,
 		"capabilities.hide: \"A B\" is not the name of a capability");
 }

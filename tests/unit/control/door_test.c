@@ -31,6 +31,7 @@ static int open_scene(void **state)
 	assert_non_null(mkdtemp(s->dir));
 	snprintf(s->path, sizeof s->path, "%s/admin.sock", s->dir);
 	s->config.file = (char *)"test.conf";
+	s->config.admin_socket_place = (struct config_place){"test.conf", 7};
 	s->config.user = (char *)"";
 	s->config.admin_socket = s->path;
 	*state = s;
@@ -104,7 +105,7 @@ static void test_an_explicit_path_must_work(void **state)
 	s->config.admin_socket = missing;
 	assert_false(door_bind(&s->door, &s->config, NULL, &s->errors));
 	assert_int_equal(s->errors.count, 1);
-	assert_non_null(strstr(s->errors.lines[0], "test.conf: admin.socket: cannot listen"));
+	assert_non_null(strstr(s->errors.lines[0], "test.conf:7: admin.socket: cannot listen"));
 	assert_int_equal(s->door.fd, -1);
 	/* Nor may it replace a file that is no socket. */
 	s->config.admin_socket = s->path;
