@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -96,19 +97,58 @@ static bool complain(
 	return false;
 }
 
+#define NO_CERTIFICATE "no certificate in PEM form: "
+#define NO_KEY         "no private key in PEM form: "
+#define LOCKED         "it wants a passphrase: "
+#define OTHER_KEY      "not the key of this certificate: "
+
+/* OpenSSL's reason is that of its innermost layer: what it means for the file. */
+static const char *meaning(bool is_key)
+{
+	static const struct {
+		int library, reason;
+		const char *of_certificate, *of_key;
+	} meanings[] = {
+		{ERR_LIB_PEM, PEM_R_NO_START_LINE, NO_CERTIFICATE, NO_KEY},
+		{ERR_LIB_PEM, PEM_R_BAD_PASSWORD_READ, LOCKED, LOCKED},
+		{ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "", NO_KEY},
+		{ERR_LIB_CRYPTO, ERR_R_INTERRUPTED_OR_CANCELLED, LOCKED, LOCKED},
+		{ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH, "", OTHER_KEY},
+		/* A key of another kind (RSA, EC) than the certificate's. */
+		{ERR_LIB_SSL, SSL_R_NO_CERTIFICATE_ASSIGNED, "", OTHER_KEY},
+	};
+	unsigned long code = ERR_peek_error();
+	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+		if (ERR_GET_LIB(code) == meanings[i].library &&
+			ERR_GET_REASON(code) == meanings[i].reason) {
+			return is_key ? meanings[i].of_key : meanings[i].of_certificate;
+		}
+	}
+	return "";
+}
+
+static bool complain_file(struct config_errors *errors, struct config_place place, const char *key,
+	const char *file, bool is_key)
+{
+	const char *what = meaning(is_key);
+	config_errors_add(errors, place, key, "%s: %s%s", file, what, tls_context_reason());
+	return false;
+}
+
 static bool load_pair(
 	SSL_CTX *ssl, const struct config_certificate *pair, struct config_errors *errors)
 {
 	bool is_named = pair->name[0] != '\0';
 	if (SSL_CTX_use_certificate_chain_file(ssl, pair->certificate) != 1) {
-		return complain(errors, pair->place,
-			is_named ? "tls.names.certificate" : "tls.certificate", pair->certificate);
+		return complain_file(errors, pair->place,
+			is_named ? "tls.names.certificate" : "tls.certificate", pair->certificate,
+			false);
 	}
 	/* Compares with the certificate's public key, too: "key values mismatch". */
 	if (SSL_CTX_use_PrivateKey_file(ssl, pair->key, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ssl) != 1) {
-		return complain(
-			errors, pair->key_place, is_named ? "tls.names.key" : "tls.key", pair->key);
+		return complain_file(errors, pair->key_place,
+			is_named ? "tls.names.key" : "tls.key", pair->key, true);
 	}
 	return true;
 }

@@ -41,15 +41,15 @@ static void server_errors(void **state)
 	expect(&c, "missing.pem");
 	expect(&c, "test.conf:11: tls.certificate: ");
 	c.pairs[0].certificate = garbage.text;
-	expect(&c, "no start line");
+	expect(&c, "garbage.pem: no certificate in PEM form: no start line");
 
 	pki_configure(&pki, &c, "good");
 	c.pairs[0].key = missing.text;
 	expect(&c, "test.conf:12: tls.key: ");
 	c.pairs[0].key = garbage.text;
-	expect(&c, "garbage.pem: ");
+	expect(&c, "garbage.pem: no private key in PEM form: ");
 	c.pairs[0].key = other_key.text;
-	expect(&c, "key values mismatch");
+	expect(&c, "wild.key: not the key of this certificate: key values mismatch");
 
 	pki_configure(&pki, &c, "good");
 	c.config.tls.ciphers = nonsense;
@@ -94,7 +94,22 @@ static void encrypted_key(void **state)
 	EVP_PKEY_free(key);
 	pki_configure(&pki, &c, "good");
 	c.pairs[0].key = path.text;
-	expect(&c, "locked.key: ");
+	expect(&c, "locked.key: it wants a passphrase: ");
+}
+
+static void key_of_another_kind(void **state)
+{
+	(void)state;
+	struct pki_config c;
+	struct pki_path path = pki_path(&pki, "rsa.key");
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	FILE *f = fopen(path.text, "w");
+	assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+	fclose(f);
+	EVP_PKEY_free(key);
+	pki_configure(&pki, &c, "good");
+	c.pairs[0].key = path.text;
+	expect(&c, "rsa.key: not the key of this certificate: ");
 }
 
 static void client_errors(void **state)
@@ -212,6 +227,7 @@ int main(void)
 		cmocka_unit_test(server_errors),
 		cmocka_unit_test(all_errors),
 		cmocka_unit_test(encrypted_key),
+		cmocka_unit_test(key_of_another_kind),
 		cmocka_unit_test(client_errors),
 		cmocka_unit_test(ticket_files),
 		cmocka_unit_test(references),
