@@ -132,7 +132,7 @@ bool tracker_can_interject(const struct tracker *t);
  * Why the connection must not be parked: a word for the log, or NULL: it may, after a scrub, in the
  * class tracker_enabled(). Set by commands ("enable": one that cannot be read here; "qresync": used
  * without ENABLE; "notify", "language", "comparator", "unknown-command", "idle": a line other than
- * DONE; "odd-literal": with a line end, which a server could repeat, in APPEND and REPLACE if refused)
+ * DONE; "line-end": in a string, which a server could repeat; in APPEND and REPLACE only if refused)
  * and by the server ("enable": an ENABLED that nobody asked for; "vanished": without QRESYNC or
  * UIDONLY; "bye", "unknown-tag", "long-line", "odd-response", "stray-continuation", "early-reply"),
  * or by tracker_client_gone ("half-command"). The first reason stays. NULL while detached.

@@ -9,7 +9,7 @@
 enum {
 	RECORD_HEAD = 2,
 	OPEN_BIT = 0x80,
-	LINES_BIT = 0x40,
+	LINE_END_BIT = 0x40,
 	FIRST_ROOM = 24, /* of tags up to 22 bytes, one at a time; malloc gives no less */
 	MAX_ROOM = TRACKER_MAX_IN_FLIGHT * (RECORD_HEAD + COMMAND_TAG_MAX),
 };
@@ -106,11 +106,11 @@ void in_flight_complete(struct in_flight *f)
 	assert(!in_flight_has_open(f));
 }
 
-void in_flight_note_lines(struct in_flight *f)
+void in_flight_note_line_end(struct in_flight *f)
 {
 	size_t at = find_open(f);
 	if (at < f->used) {
-		f->data[at + 1] |= LINES_BIT;
+		f->data[at + 1] |= LINE_END_BIT;
 	}
 }
 
@@ -122,8 +122,8 @@ bool in_flight_take(struct in_flight *f, struct span tag, struct in_flight_entry
 	}
 	assert(f->count > 0);
 	out->is_open = (f->data[at + 1] & OPEN_BIT) != 0;
-	out->has_lines = (f->data[at + 1] & LINES_BIT) != 0;
-	out->kind = (enum in_flight_kind)(f->data[at + 1] & ~(OPEN_BIT | LINES_BIT));
+	out->has_line_end = (f->data[at + 1] & LINE_END_BIT) != 0;
+	out->kind = (enum in_flight_kind)(f->data[at + 1] & ~(OPEN_BIT | LINE_END_BIT));
 	size_t size = record_size(f, at);
 	memmove(f->data + at, f->data + at + size, f->used - at - size);
 	f->used = (uint16_t)(f->used - size);

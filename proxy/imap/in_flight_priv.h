@@ -34,13 +34,13 @@ void in_flight_add(struct in_flight *f, struct span tag, enum in_flight_kind kin
 void in_flight_complete(struct in_flight *f);
 bool in_flight_has_open(const struct in_flight *f);
 
-/* A literal of the open command, if there is one, holds a line end. */
-void in_flight_note_lines(struct in_flight *f);
+/* A literal of the open command, if there is one, may hold a line end (line_end_priv.h). */
+void in_flight_note_line_end(struct in_flight *f);
 
 struct in_flight_entry {
 	enum in_flight_kind kind;
 	bool is_open;
-	bool has_lines; /* as noted */
+	bool has_line_end; /* as noted */
 };
 
 /* Removes the tag. False: it was not there. */

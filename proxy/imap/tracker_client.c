@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "line_end_priv.h"
 #include "tracker_priv.h"
 
 /*
@@ -141,20 +142,16 @@ static enum tracker_verdict read_line(
 	return verdict;
 }
 
-/*
- * Servers repeat strings in their errors, line ends and all (Dovecot those of SEARCH, SORT and URLs of
- * CATENATE, Cyrus those of GENURLAUTH): the client then writes responses, "* OK [CLOSED]" say, that nobody
- * can tell from the server's own. A message is not repeated, but a name or URL beside it is, by a refusal.
- */
-static void look_for_lines(struct tracker *t, struct span octets)
+/* A message is not repeated, but a name or URL beside it is, by a refusal. */
+static void look_for_line_end(struct tracker *t, struct span octets)
 {
-	if (span_find(octets, '\n') == octets.n) {
+	if (!line_end_may_be_in(octets)) {
 		return;
 	}
 	if (t->verb->takes_messages) {
-		in_flight_note_lines(&t->in_flight);
+		in_flight_note_line_end(&t->in_flight);
 	} else {
-		tracker_dirty(t, "odd-literal");
+		tracker_dirty(t, "line-end");
 	}
 }
 
@@ -164,7 +161,7 @@ static enum tracker_verdict pass_literal(
 	assert(t->client_left > 0 && t->verb != NULL);
 	size_t n = t->client_left < in->n ? (size_t)t->client_left : in->n;
 	struct span octets = take(in, n);
-	look_for_lines(t, octets);
+	look_for_line_end(t, octets);
 	sink->to_server(sink->owner, octets);
 	t->client_left -= n;
 	if (t->client_left == 0) {

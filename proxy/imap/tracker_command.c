@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "line_end_priv.h"
 #include "tracker_link_priv.h"
 
 static void to_server(const struct tracker_sink *sink, struct span bytes)
@@ -69,6 +70,9 @@ static enum tracker_verdict relay(struct tracker *t, const struct client_line *l
 {
 	assert(line->form != LITERAL_MALFORMED);
 	tracker_look_for_use(t, verb, line->text);
+	if (line_end_is_encoded(line->text)) {
+		tracker_dirty(t, "line-end");
+	}
 	send_line(line, sink);
 	assert(t->client == CLIENT_LINE);
 	if (line->form != LITERAL_NONE) {

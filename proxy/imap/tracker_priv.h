@@ -11,6 +11,7 @@
  *	tracker_reply.c    a server's status line: what it ends, opens, selects
  *	in_flight.c        tags of commands that were sent and not yet answered
  *	server_line.c    what a server's response is, by its first and last bytes
+ *	line_end.c       line ends in strings of the client
  *	verbs.c            what is known about each command
  */
 #ifndef IMAPMUX_IMAP_TRACKER_PRIV_H

@@ -146,8 +146,8 @@ static enum fail on_tagged(struct tracker *t, const struct reply *r)
 		tracker_dirty(t, "unknown-tag");
 		return FAIL_NONE;
 	}
-	if (entry.has_lines && !span_is_nocase(r->word, "OK")) {
-		tracker_dirty(t, "odd-literal");
+	if (entry.has_line_end && !span_is_nocase(r->word, "OK")) {
+		tracker_dirty(t, "line-end");
 	}
 	if (entry.kind == IN_FLIGHT_SELECT || entry.kind == IN_FLIGHT_DESELECT) {
 		on_selection(t, &entry, r->word);

@@ -281,10 +281,13 @@ STATES = [
 STREAMS = [
     way("bad-ends-in-literal", "SELECT INBOX", literal("FETCH 1 ", b"123456789")),
     way("no-ends-in-literal", literal("COMPRESS ", b"DEFLATE")),
-    # Servers repeat strings in their errors, line ends and all: these two then have left the mailbox.
+    # Servers repeat strings in their errors, line ends and all: Dovecot says here that the mailbox is left.
     way("answer-forged", "SELECT INBOX", literal("SEARCH ", FORGED), pool="closed kept closed"),
     way("answer-forged-by-url", "SELECT INBOX", literal("APPEND INBOX CATENATE (URL ", FORGED, b")"),
         pool="closed closed kept"),
+    way("answer-forged-by-encoded-url", "SELECT INBOX",
+        'APPEND INBOX CATENATE (URL "/INBOX%0D%0A*%20OK%20%5BCLOSED%5D%20y/;UID=1")', pool="closed"),
+    way("answer-forged-by-name", "SELECT INBOX", 'DELETE "x&AA0ACg-* OK [CLOSED] y"', pool="closed"),
     way("name-with-braces", 'CREATE "BRACES"', 'LIST "" *', 'STATUS "BRACES" (MESSAGES)', erase_braces),
     way("literals-in-literals", literal("APPEND INBOX ", ODD), "SELECT INBOX",
         "FETCH 4 (ENVELOPE BODY.PEEK[])"),

@@ -68,23 +68,23 @@ static void one_tag_is_part_of_another(void **state)
 	in_flight_finish(&f);
 }
 
-static void lines_are_of_the_open_command(void **state)
+static void a_line_end_is_of_the_open_command(void **state)
 {
 	(void)state;
 	struct in_flight f = {0};
 	struct in_flight_entry entry;
-	in_flight_note_lines(&f);
+	in_flight_note_line_end(&f);
 	in_flight_add(&f, span_str("a"), IN_FLIGHT_ENABLE);
 	in_flight_complete(&f);
 	in_flight_add(&f, span_str("b"), IN_FLIGHT_ENABLE);
-	in_flight_note_lines(&f);
+	in_flight_note_line_end(&f);
 	assert_true(in_flight_has_open(&f));
 	in_flight_complete(&f);
-	in_flight_note_lines(&f);
+	in_flight_note_line_end(&f);
 	assert_true(in_flight_take(&f, span_str("a"), &entry));
-	assert_false(entry.has_lines);
+	assert_false(entry.has_line_end);
 	assert_true(in_flight_take(&f, span_str("b"), &entry));
-	assert_true(entry.has_lines);
+	assert_true(entry.has_line_end);
 	assert_false(entry.is_open);
 	assert_int_equal(entry.kind, IN_FLIGHT_ENABLE);
 	assert_int_equal(f.enabling, 0);
@@ -96,7 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_of_long_tags),
 		cmocka_unit_test(one_tag_is_part_of_another),
-		cmocka_unit_test(lines_are_of_the_open_command),
+		cmocka_unit_test(a_line_end_is_of_the_open_command),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -380,7 +380,7 @@ static void stray_continuations(void **state)
 }
 
 /* Dovecot and Cyrus repeat strings in errors. */
-static void literals_that_come_back_as_responses(void **state)
+static void strings_that_come_back_as_responses(void **state)
 {
 	(void)state;
 	static const struct tracker_script scripts[] = {
@@ -390,7 +390,7 @@ static void literals_that_come_back_as_responses(void **state)
 				"S:b BAD Unexpected x\r\n* OK [CLOSED] y\r\n"},
 			.to_server = "a SELECT x\r\nb SEARCH {18}\r\nx\r\n* OK [CLOSED] y\r\n",
 			.to_client = "a OK\r\nb BAD Unexpected x\r\n* OK [CLOSED] y\r\n",
-			.dirt = "odd-literal"},
+			.dirt = "line-end"},
 		{"a literal that hides what was enabled",
 			{"C:b SEARCH {18}\r\n", "S:+\r\n", "C:x\n* LIST NIL {19}\n\r\n",
 				"C:c ENABLE QRESYNC\r\n",
@@ -400,7 +400,7 @@ static void literals_that_come_back_as_responses(void **state)
 				     "c ENABLE QRESYNC\r\n",
 			.to_client = "+\r\nb BAD Unexpected x\r\n* LIST NIL {19}\r\n"
 				     "* ENABLED QRESYNC\r\n\r\nc OK\r\n",
-			.dirt = "odd-literal"},
+			.dirt = "line-end"},
 		{"a string of one line",
 			{"C:a SEARCH {3+}\r\nx\ry\r\n", "S:+\r\n", "S:a BAD x\r\n"},
 			.to_server = "a SEARCH {3}\r\nx\ry\r\n", .to_client = "a BAD x\r\n"},
@@ -413,11 +413,28 @@ static void literals_that_come_back_as_responses(void **state)
 		{"one that was refused behind it",
 			{"C:a APPEND x {3+}\r\nx\r\n\r\n", "S:+\r\n", "S:a NO\r\n"},
 			.to_server = "a APPEND x {3}\r\nx\r\n\r\n", .to_client = "a NO\r\n",
-			.dirt = "odd-literal"},
+			.dirt = "line-end"},
 		{"a name that was refused before the message",
 			{"C:a APPEND {3}\r\n", "S:+\r\n", "C:x\ny {1}\r\n", "S:a NO no x\ny\r\n"},
 			.to_server = "a APPEND {3}\r\nx\ny {1}\r\n",
-			.to_client = "+\r\na NO no x\ny\r\n", .dirt = "odd-literal"},
+			.to_client = "+\r\na NO no x\ny\r\n", .dirt = "line-end"},
+		{"a name of one line that holds two",
+			{"C:a SELECT x\r\n", "S:a OK\r\n", "C:b DELETE &AAo-*-OK\r\n",
+				"S:b NO no \n*-OK\r\n"},
+			.to_server = "a SELECT x\r\nb DELETE &AAo-*-OK\r\n",
+			.to_client = "a OK\r\nb NO no \n*-OK\r\n", .dirt = "line-end",
+			.selected = TRACKER_SELECTED_YES, .mailbox = "x"},
+		{"in a line behind a literal",
+			{"C:a RENAME {1+}\r\nx &AAo-\r\n", "S:+\r\n", "S:a NO\r\n"},
+			.to_server = "a RENAME {1}\r\nx &AAo-\r\n", .to_client = "a NO\r\n",
+			.dirt = "line-end"},
+		{"in a literal of one line",
+			{"C:a DELETE {5+}\r\n&AAo-\r\n", "S:+\r\n", "S:a NO\r\n"},
+			.to_server = "a DELETE {5}\r\n&AAo-\r\n", .to_client = "a NO\r\n",
+			.dirt = "line-end"},
+		{"in a URL of CATENATE", {"C:a APPEND x CATENATE (URL \"%0A\")\r\n", "S:a NO\r\n"},
+			.to_server = "a APPEND x CATENATE (URL \"%0A\")\r\n",
+			.to_client = "a NO\r\n", .dirt = "line-end"},
 		{"the answer to another command",
 			{"C:a APPEND x {1+}\r\n\n\r\nb NOOP\r\n", "S:+\r\n", "S:b BAD\r\na OK\r\n"},
 			.to_server = "a APPEND x {1}\r\n\n\r\nb NOOP\r\n",
@@ -438,7 +455,7 @@ int main(void)
 		cmocka_unit_test(long_lines),
 		cmocka_unit_test(idle),
 		cmocka_unit_test(stray_continuations),
-		cmocka_unit_test(literals_that_come_back_as_responses),
+		cmocka_unit_test(strings_that_come_back_as_responses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
