@@ -33,11 +33,12 @@ struct offer {
 void offer_init(struct offer *o, _Atomic unsigned *version);
 void offer_finish(struct offer *o);
 
-/* Somebody has read its list; or could not get so far. now_ms is a clock that all threads share. */
-void offer_learn(struct offer *o, struct span list, uint64_t now_ms);
+/* Somebody has read its list; or could not get so far. now_ms is a clock that all threads share. True: that
+ * is news, because the last one could not get so far; or because the last one could, or nobody had tried. */
+bool offer_learn(struct offer *o, struct span list, uint64_t now_ms);
 /* since_ms: when that try began. Of tries that went on at the same time only the first failure counts: the
  * others met the same misfortune, and a server that was away for a moment would be left for a minute. */
-void offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms);
+bool offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms);
 
 /* A server that fails is asked after 1 s, 2 s, 4 s ... and at last once a minute, if not less often. */
 #define OFFER_REST_MS     1000

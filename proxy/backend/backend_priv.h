@@ -149,7 +149,8 @@ void probe_init(struct pool_server *s);
 void probe_plan(struct pool_server *s); /* it was configured, or is not any more */
 void probe_close_all(struct pool *p);   /* the end: no more of them */
 void probe_greeted(struct backend *b);  /* its list has been read; a probe ends here */
-void probe_failed(struct backend *b);   /* it has ended; perhaps before that */
+/* It has ended; perhaps before that. */
+void probe_failed(struct backend *b, enum fail why, const char *detail);
 
 /* enable.c: ENABLING. */
 void backend_enable(struct backend *b); /* for its loan; SIGNIN or PARKED before */

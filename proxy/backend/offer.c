@@ -31,9 +31,10 @@ static void asked(struct offer *o, uint64_t now_ms)
 	o->asked_ms = now_ms > o->asked_ms ? now_ms : o->asked_ms;
 }
 
-void offer_learn(struct offer *o, struct span list, uint64_t now_ms)
+bool offer_learn(struct offer *o, struct span list, uint64_t now_ms)
 {
 	pthread_mutex_lock(&o->lock);
+	bool is_news = o->state == OFFER_UNREACHABLE;
 	bool is_same = o->state == OFFER_REACHABLE && span_is(list, o->list);
 	asked(o, now_ms);
 	o->failures = 0;
@@ -44,21 +45,24 @@ void offer_learn(struct offer *o, struct span list, uint64_t now_ms)
 		changed(o);
 	}
 	pthread_mutex_unlock(&o->lock);
+	return is_news;
 }
 
-void offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms)
+bool offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms)
 {
 	pthread_mutex_lock(&o->lock);
+	bool is_news = o->state != OFFER_UNREACHABLE;
 	asked(o, now_ms);
 	if (o->failures == 0 || since_ms > o->failed_ms) {
 		o->failures++;
 		o->failed_ms = now_ms;
 	}
-	if (o->state != OFFER_UNREACHABLE) {
+	if (is_news) {
 		o->state = OFFER_UNREACHABLE;
 		changed(o);
 	}
 	pthread_mutex_unlock(&o->lock);
+	return is_news;
 }
 
 static uint64_t rest_of(const struct offer *o)

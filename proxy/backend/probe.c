@@ -85,12 +85,30 @@ void probe_close_all(struct pool *p)
 	}
 }
 
+/* Once for all workers: who looks at the log wants to know when it began and when it was over. */
+static void log_reach(const struct backend *b, enum log_level level, const char *msg, enum fail why,
+	const char *detail)
+{
+	struct log_line line;
+	log_begin(&line, level, msg);
+	log_str(&line, "backend", b->server->name);
+	if (why != FAIL_NONE) {
+		log_str(&line, "reason", fail_name(why));
+	}
+	if (detail[0] != '\0') {
+		log_str(&line, "detail", detail);
+	}
+	log_end(&line);
+}
+
 void probe_greeted(struct backend *b)
 {
 	if (!b->has_learnt) {
 		b->has_learnt = true;
-		offer_learn(budget_offer(b->server->place), signin_capabilities(b->signin),
-			net_loop_now(b->pool->loop));
+		if (offer_learn(budget_offer(b->server->place), signin_capabilities(b->signin),
+			    net_loop_now(b->pool->loop))) {
+			log_reach(b, LOG_INFO, "server reachable again", FAIL_NONE, "");
+		}
 	}
 	if (b->is_probe) {
 		struct pool_server *s = b->server;
@@ -99,12 +117,12 @@ void probe_greeted(struct backend *b)
 	}
 }
 
-void probe_failed(struct backend *b)
+void probe_failed(struct backend *b, enum fail why, const char *detail)
 {
 	/* Who has read the greeting has reached it, whatever came then. */
-	if (!b->has_learnt) {
-		offer_fail(
-			budget_offer(b->server->place), b->created_ms, net_loop_now(b->pool->loop));
+	if (!b->has_learnt && offer_fail(budget_offer(b->server->place), b->created_ms,
+				      net_loop_now(b->pool->loop))) {
+		log_reach(b, LOG_WARN, "server unreachable", why, detail);
 	}
 }
 

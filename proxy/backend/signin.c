@@ -29,7 +29,7 @@ static bool was_too_late(const struct backend *b, enum fail why)
 void backend_signin_broken(struct backend *b, enum fail why, const char *detail)
 {
 	struct loan *l = b->loan;
-	probe_failed(b);
+	probe_failed(b, why, detail);
 	if (l == NULL) {
 		spare_broken(b, why);
 		return;

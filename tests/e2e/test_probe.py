@@ -144,6 +144,28 @@ def test_a_failing_server_is_not_stormed(make_proxy):
         proxy.stop()
 
 
+def test_the_log_tells_when_a_server_goes_away_and_comes_back(make_proxy):
+    def silent(peer):
+        peer.reset()
+
+    with Fake(friendly) as server:
+        where = server.where()
+        proxy = make_proxy({"fake": where}, capabilities=OFTEN, workers=2)
+        process.wait_for(lambda: "ENABLE" in greeted(proxy), "the server is known")
+        assert not proxy.events(msg="server unreachable")
+        server.scripts = [silent]
+        event = proxy.wait_event(msg="server unreachable")
+        assert event["level"] == "warn" and event["backend"] == "fake" and event["reason"]
+        server.scripts = [friendly]
+        event = proxy.wait_event(msg="server reachable again")
+        assert event["level"] == "info" and event["backend"] == "fake"
+        assert len(proxy.events(msg="server unreachable")) == 1
+        proxy.stop()
+    dead = make_proxy({"dead": {"address": f"127.0.0.1:{process.free_port()}"}}, capabilities=OFTEN)
+    event = dead.wait_event(msg="server unreachable")
+    assert event["reason"] == "server-connect" and "Connection refused" in event["detail"]
+
+
 def test_a_hidden_word_stays_hidden(make_proxy):
     with Fake(friendly) as server:
         proxy = make_proxy({"fake": server.where()}, capabilities={**OFTEN, "hide": ["UNSELECT"]})

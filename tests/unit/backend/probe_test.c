@@ -203,9 +203,9 @@ static void test_ends_while_a_probe_is_on_its_way(void **state)
 
 /* The offers themselves. */
 
-static void learn(struct offer *o, const char *list)
+static bool learn(struct offer *o, const char *list)
 {
-	offer_learn(o, span_str(list), 1000);
+	return offer_learn(o, span_str(list), 1000);
 }
 
 static void test_versions(void **state)
@@ -217,16 +217,16 @@ static void test_versions(void **state)
 	offer_init(&o, &version);
 	buf_init(&out, 100);
 	assert_int_equal(offer_read(&o, &out), OFFER_UNKNOWN);
-	learn(&o, "A B");
+	assert_false(learn(&o, "A B"));
 	assert_int_equal(version, 1);
-	learn(&o, "A B");
+	assert_false(learn(&o, "A B"));
 	assert_int_equal(version, 1);
-	offer_fail(&o, 1000, 1000);
-	offer_fail(&o, 1000, 1000);
+	assert_true(offer_fail(&o, 1000, 1000));
+	assert_false(offer_fail(&o, 1000, 1000));
 	assert_int_equal(version, 2);
 	assert_int_equal(offer_read(&o, &out), OFFER_UNREACHABLE);
 	assert_true(span_is(buf_peek(&out), "A B"));
-	learn(&o, "A B");
+	assert_true(learn(&o, "A B"));
 	assert_int_equal(version, 3);
 	offer_finish(&o);
 	buf_finish(&out);
