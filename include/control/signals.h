@@ -1,6 +1,7 @@
 /*
  * Signals as events of the main loop: HUP asks for a reload, TERM and INT for the end. PIPE is ignored: a
- * peer that is gone is an error of write. Main thread.
+ * peer that is gone is an error of write; and so are USR1 and USR2, by which logs are opened anew elsewhere.
+ * Main thread.
  */
 #ifndef IMAPMUX_CONTROL_SIGNALS_H
 #define IMAPMUX_CONTROL_SIGNALS_H

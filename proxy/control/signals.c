@@ -22,8 +22,12 @@ bool signals_start(struct signals *s, struct net_loop *loop, void (*on_reload)(v
 	*s = (struct signals){.on_reload = on_reload, .on_terminate = on_terminate, .owner = owner};
 	/* Not through libuv, whose handlers wake the loop. */
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	if (sigaction(SIGPIPE, &ignore, NULL) != 0) {
-		return false;
+	/* USR1 and USR2 make other daemons open their logs anew: out of habit they must not end all sessions. */
+	static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2};
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+		if (sigaction(ignored[i], &ignore, NULL) != 0) {
+			return false;
+		}
 	}
 	for (int i = 0; i < SIGNALS_COUNT; i++) {
 		uv_signal_t *handle = &s->handles[i];

@@ -354,9 +354,10 @@ def test_term_at_once_after_ready(make_proxy, mail1):
         exits(proxy)
 
 
-def test_pipe_signals_do_not_end_it(make_proxy, mail1):
+@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2])
+def test_other_signals_do_not_end_it(make_proxy, mail1, number):
     proxy = make_proxy({"mail1": mail1})
-    proxy.signal(signal.SIGPIPE)
+    proxy.signal(number)
     with proxy.client("u1", mail1.users["u1"]) as client:
         client.cmd("NOOP").ok()
 
