@@ -6,6 +6,7 @@
 #include "config/schema.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #include "config/nearest.h"
@@ -338,16 +339,29 @@ const struct schema_key *schema_find_in(const char *section, const char *name)
 	return NULL;
 }
 
+static unsigned depth_of(const char *path)
+{
+	unsigned dots = 0;
+	for (; (path = strchr(path, '.')) != NULL; path++) {
+		dots++;
+	}
+	return dots;
+}
+
 const char *schema_near_miss(const char *section, const char *name)
 {
 	struct nearest nearest;
 	const char *elsewhere = NULL;
+	unsigned least = UINT_MAX;
 	nearest_init(&nearest, name);
 	for (size_t i = 0; i < KEY_COUNT; i++) {
+		unsigned depth = depth_of(keys[i].path);
 		if (schema_is_in(&keys[i], section)) {
 			nearest_try(&nearest, schema_name(&keys[i]));
-		} else if (strcmp(schema_name(&keys[i]), name) == 0) {
-			elsewhere = keys[i].path;
+		} else if (strcmp(schema_name(&keys[i]), name) == 0 && depth <= least) {
+			/* What several sections have ("name") points to none of them. */
+			elsewhere = depth < least ? keys[i].path : NULL;
+			least = depth;
 		}
 	}
 	/* A slip of the finger is more likely than a key in the wrong group. */

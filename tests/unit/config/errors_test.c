@@ -67,6 +67,10 @@ static void test_unknown_keys(void **state)
 	/* The name of a key that stands elsewhere. */
 	expect("pool = { drain_timeout = 5; };", 3,
 		"pool.drain_timeout: unknown key (did you mean \"limits.drain_timeout\"?)");
+	expect("pool = { certificate = \"x\"; };", 3,
+		"pool.certificate: unknown key (did you mean \"tls.certificate\"?)");
+	/* One that stands in several places. */
+	expect("pool = { address = \"x\"; };", 3, "pool.address: unknown key");
 	expect("users = ( { match = \"*\"; backend = \"mail1\"; },\n{ mach = \"*\";\nmatch = "
 	       "\"x\"; "
 	       "backend = \"mail1\"; } );",
