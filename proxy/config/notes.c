@@ -57,8 +57,28 @@ static void note_no_tls(struct raw *r)
 	}
 }
 
+/* A rule behind one that takes everybody, and no rule at all. */
+static void note_rules(struct raw *r)
+{
+	struct config *c = r->config;
+	if (c->rule_count == 0) {
+		config_errors_add(&c->notes, raw_place_of(r, "users", -1, ""), "users",
+			"no rule: nobody can sign in");
+	}
+	for (size_t i = 0; i + 1 < c->rule_count; i++) {
+		const struct config_rule *rule = &c->rules[i];
+		if (rule->kind == RULE_MATCH && strcmp(rule->pattern, "*") == 0) {
+			config_errors_add(&c->notes, c->rules[i + 1].place, "users",
+				"not reached: the rule in line %u is for everybody",
+				rule->place.line);
+			return;
+		}
+	}
+}
+
 void raw_note(struct raw *r)
 {
+	note_rules(r);
 	note_send_proxy(r);
 	note_no_tls(r);
 }

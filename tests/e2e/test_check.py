@@ -68,6 +68,14 @@ def test_check_tells_what_nobody_uses_without_tls(tmp_path, ca):
     assert check(tmp_path, render({**BASE, "backends": [same]})) == (0, "ok\n", "")
 
 
+def test_check_tells_of_rules_that_nobody_meets(tmp_path):
+    everybody = {"match": "*", "backend": "mail1"}
+    status, out, err = check(tmp_path, render({**BASE, "users": [everybody, {"match": "a", "backend": "mail1"}]}))
+    assert (status, out) == (0, "ok\n") and "not reached" in err and err.count("\n") == 1, err
+    status, out, err = check(tmp_path, render({**BASE, "users": []}))
+    assert (status, out) == (0, "ok\n") and "nobody can sign in" in err and err.count("\n") == 1, err
+
+
 # Each key on a line of its own: what names another line sends the operator to the wrong one.
 LONG = """\
 listeners = ( {
