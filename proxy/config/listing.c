@@ -141,6 +141,16 @@ static void list_names(const struct listing *l, const char *list, size_t index,
 	buf_finish(&text);
 }
 
+/* What is taken from another key where it is not given. */
+static bool is_derived(const struct schema_key *key, const char *element, const char *value)
+{
+	if (strcmp(key->path, "backends.server_name") != 0) {
+		return false;
+	}
+	const struct config_backend *b = (const struct config_backend *)(const void *)element;
+	return b->address.host != NULL && strcmp(value, b->address.host) == 0;
+}
+
 static void list_element(
 	const struct listing *l, const struct schema_key *list, size_t index, const char *element)
 {
@@ -156,7 +166,8 @@ static void list_element(
 		} else {
 			const char *value = print_field(&keys[i], element + keys[i].offset, room);
 			tell_at(l, list->path, index, schema_name(&keys[i]), value,
-				is_initial(&keys[i], value));
+				is_initial(&keys[i], value) ||
+					is_derived(&keys[i], element, value));
 		}
 	}
 }

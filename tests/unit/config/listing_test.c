@@ -54,6 +54,7 @@ static void test_defaults(void **state)
 	has(all, "\nlisteners[0].address=127.0.0.1:10143\n");
 	has(all, "\nlisteners[0].mode=0660 (default)\n");
 	has(all, "\nbackends[0].verify=true (default)\n");
+	has(all, "\nbackends[0].server_name=127.0.0.1 (default)\n");
 	has(all, "\npool.idle_timeout=5m (default)\n");
 	has(all, "\nlimits.preauth_timeout=1m (default)\n");
 	has(all, "\nlimits.line=64k (default)\n");
