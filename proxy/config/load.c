@@ -9,6 +9,9 @@
 #include "base/alloc.h"
 #include "raw.h"
 
+/* Of a line that is quoted; what is beyond is cut. */
+#define LINE_SHOWN_MAX 60
+
 static bool parse(struct raw *r)
 {
 	if (config_read_string(&r->tree, r->source.text) == CONFIG_TRUE) {
@@ -16,8 +19,12 @@ static bool parse(struct raw *r)
 	}
 	int line = config_error_line(&r->tree);
 	const char *text = config_error_text(&r->tree);
-	config_errors_add(r->errors, source_place(&r->source, line > 0 ? (unsigned)line : 0), "",
-		"%s", text != NULL ? text : "syntax error");
+	unsigned number = line > 0 ? (unsigned)line : 0;
+	struct span at = source_line(&r->source, number);
+	/* libconfig names no key. It sees an error by the word behind it, perhaps in a later line. */
+	config_errors_add(r->errors, source_place(&r->source, number), "", "%s%s%.*s",
+		text != NULL ? text : "syntax error", at.n > 0 ? " at or before: " : "",
+		at.n < LINE_SHOWN_MAX ? (int)at.n : LINE_SHOWN_MAX, (const char *)at.p);
 	return false;
 }
 

@@ -309,6 +309,22 @@ struct config_place source_place(const struct source *s, unsigned n)
 	return s->lines[n <= s->line_count ? n - 1 : s->line_count - 1];
 }
 
+struct span source_line(const struct source *s, unsigned n)
+{
+	struct span rest = span_of(s->text, s->len);
+	struct span line = span_of("", 0);
+	/* As source_place. */
+	for (n = n <= s->line_count ? n : (unsigned)s->line_count; n > 0; n--) {
+		line = span_take_until(&rest, "\n");
+		(void)span_take(&rest, '\n');
+	}
+	skip_blanks(&line);
+	while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t')) {
+		line = span_slice(line, 0, line.n - 1);
+	}
+	return line;
+}
+
 void source_finish(struct source *s)
 {
 	for (size_t i = 0; i < s->file_count; i++) {

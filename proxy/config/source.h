@@ -35,6 +35,9 @@ bool source_read(struct source *s, const char *file, struct config_errors *error
 /* Where line n (from 1) of the text came from. */
 struct config_place source_place(const struct source *s, unsigned n);
 
+/* That line without the blanks around it. */
+struct span source_line(const struct source *s, unsigned n);
+
 /* Frees all; the names of files too, unless they were taken away (files = NULL, file_count = 0). */
 void source_finish(struct source *s);
 

@@ -91,7 +91,7 @@ def test_check_looks_into_certificates(write):
 
 def test_check_of_a_file_that_cannot_be_parsed(write):
     conf = write("workers = 1;\nlog = { level = ; };\n")
-    assert command("check", "-c", conf) == (2, "", f"{conf}:2: syntax error\n")
+    assert command("check", "-c", conf) == (2, "", f"{conf}:2: syntax error at or before: log = {{ level = ; }};\n")
     status, out, err = command("check", "-c", "/no/such/file")
     assert (status, out) == (2, "") and "/no/such/file" in err
 

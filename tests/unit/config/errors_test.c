@@ -332,10 +332,12 @@ static void test_backends(void **state)
 static void test_syntax(void **state)
 {
 	(void)state;
-	expect("workers = ;", 3, "syntax error");
-	expect("a = 1;\nworkers = 1;\nworkers = 2;", 5, "duplicate setting name");
-	expect("users = ( { match = \"*\"; backend = \"mail1\"; }, );", 3, "syntax error");
-	expect("pool = {\n", 3, "syntax error");
+	expect("\tworkers = ; ", 3, "syntax error at or before: workers = ;");
+	expect("a = 1;\nworkers = 1;\nworkers = 2;", 5,
+		"duplicate setting name at or before: workers = 2;");
+	expect("users = ( { match = \"*\"; backend = \"mail1\"; },\n);", 4,
+		"syntax error at or before: );");
+	expect("pool = {\n", 3, "syntax error at or before: pool = {");
 }
 
 /* All stages speak in one run: scalars, names, files. */
