@@ -293,6 +293,12 @@ static void take_hidden(struct raw *r)
 				"capabilities.hide", "\"%s\" is not the name of a capability",
 				name);
 		}
+		/* See imap/capability.h. */
+		if (strcmp(name, "IMAP4REV1") == 0 || strcmp(name, "LOGINDISABLED") == 0) {
+			config_errors_add(&c->notes, raw_place_of(r, "capabilities", -1, "hide"),
+				"capabilities.hide",
+				"\"%s\" is shown all the same: clients go by it", name);
+		}
 	}
 	assert(c->hide == NULL);
 	c->hide = r->hide.items;

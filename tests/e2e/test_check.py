@@ -68,6 +68,13 @@ def test_check_tells_what_nobody_uses_without_tls(tmp_path, ca):
     assert check(tmp_path, render({**BASE, "backends": [same]})) == (0, "ok\n", "")
 
 
+def test_check_tells_what_cannot_be_hidden(tmp_path):
+    for name in ("IMAP4rev1", "LoginDisabled"):
+        status, out, err = check(tmp_path, render({**BASE, "capabilities": {"hide": ["NOTIFY", name]}}))
+        assert (status, out) == (0, "ok\n") and err.count("\n") == 1, err
+        assert err.startswith("note: ") and "capabilities.hide" in err and name.upper() in err, err
+
+
 def test_check_tells_of_rules_that_nobody_meets(tmp_path):
     everybody = {"match": "*", "backend": "mail1"}
     status, out, err = check(tmp_path, render({**BASE, "users": [everybody, {"match": "a", "backend": "mail1"}]}))
