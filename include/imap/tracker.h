@@ -134,8 +134,8 @@ bool tracker_can_interject(const struct tracker *t);
  * without ENABLE; "notify", "language", "comparator", "unknown-command", "idle": a line other than
  * DONE; "line-end": in a string, which a server could repeat; in APPEND and REPLACE only if refused)
  * and by the server ("enable": an ENABLED that nobody asked for; "vanished": without QRESYNC or
- * UIDONLY; "bye", "unknown-tag", "long-line", "odd-response", "stray-continuation", "early-reply"),
- * or by tracker_client_gone ("half-command"). The first reason stays. NULL while detached.
+ * UIDONLY; "unselected": FLAGS; "bye", "unknown-tag", "long-line", "odd-response", "early-reply",
+ * "stray-continuation") or tracker_client_gone ("half-command"). The first stays. NULL while detached.
  */
 const char *tracker_dirt(const struct tracker *t);
 

@@ -124,6 +124,11 @@ static void look_at_word(struct tracker *t, struct span word)
 	if (span_is_nocase(word, "VANISHED") && !enabled_has(class, "QRESYNC") &&
 		!enabled_has(class, "UIDONLY")) {
 		tracker_dirty(t, "vanished");
+	} else if (span_is_nocase(word, "FLAGS") && t->selected == TRACKER_SELECTED_NO &&
+		   t->in_flight.selecting == 0) {
+		/* Every mailbox that is selected tells them. Cyrus takes the end of a line that it has
+		 * refused for a command, whose reply can pass for that to another one. */
+		tracker_dirty(t, "unselected");
 	} else if (word.n == 0) {
 		tracker_dirty(t, "odd-response");
 	}

@@ -288,6 +288,10 @@ STREAMS = [
     way("answer-forged-by-encoded-url", "SELECT INBOX",
         'APPEND INBOX CATENATE (URL "/INBOX%0D%0A*%20OK%20%5BCLOSED%5D%20y/;UID=1")', pool="closed"),
     way("answer-forged-by-name", "SELECT INBOX", 'DELETE "x&AA0ACg-* OK [CLOSED] y"', pool="closed"),
+    # Cyrus takes what SETQUOTA leaves of its line for a command, and GETMETADATA the line behind it for its own: b
+    # is answered, but not the one that was sent.
+    way("select-unseen", b"a SETQUOTA INBOX b SELECT INBOX\r\nc GETMETADATA x \"y\" z w\r\nb NOOP\r\n",
+        pool="kept closed kept"),
     way("name-with-braces", 'CREATE "BRACES"', 'LIST "" *', 'STATUS "BRACES" (MESSAGES)', erase_braces),
     way("literals-in-literals", literal("APPEND INBOX ", ODD), "SELECT INBOX",
         "FETCH 4 (ENVELOPE BODY.PEEK[])"),

@@ -443,6 +443,31 @@ static void strings_that_come_back_as_responses(void **state)
 	tracker_script_check(scripts, COUNT(scripts));
 }
 
+/* A reply to what a server has found in another line than its own. */
+static void selections_that_nobody_asked_for(void **state)
+{
+	(void)state;
+	static const struct tracker_script scripts[] = {
+		{"all commands are answered",
+			{"C:a SETQUOTA x b SELECT y\r\nc GETMETADATA z\r\nb NOOP\r\n",
+				"S:a NO\r\n* 2 EXISTS\r\n* FLAGS ()\r\nb OK\r\n", "S:c BAD\r\n"},
+			.to_server = "a SETQUOTA x b SELECT y\r\nc GETMETADATA z\r\nb NOOP\r\n",
+			.to_client = "a NO\r\n* 2 EXISTS\r\n* FLAGS ()\r\nb OK\r\nc BAD\r\n",
+			.dirt = "unselected"},
+		{"behind the end of the mailbox",
+			{"C:a SELECT x\r\n", "S:* flags ()\r\na OK\r\n", "C:b CLOSE\r\n",
+				"S:* FLAGS ()\r\nb OK\r\n* FLAGS\r\n"},
+			.to_server = "a SELECT x\r\nb CLOSE\r\n",
+			.to_client = "* flags ()\r\na OK\r\n* FLAGS ()\r\nb OK\r\n* FLAGS\r\n",
+			.dirt = "unselected"},
+		{"flags of a mailbox that is selected",
+			{"C:a SELECT x\r\n", "S:a OK\r\n", "S:* FLAGS (y)\r\n"},
+			.to_server = "a SELECT x\r\n", .to_client = "a OK\r\n* FLAGS (y)\r\n",
+			.selected = TRACKER_SELECTED_YES, .mailbox = "x"},
+	};
+	tracker_script_check(scripts, COUNT(scripts));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +481,7 @@ int main(void)
 		cmocka_unit_test(idle),
 		cmocka_unit_test(stray_continuations),
 		cmocka_unit_test(strings_that_come_back_as_responses),
+		cmocka_unit_test(selections_that_nobody_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
