@@ -97,7 +97,7 @@ static void test_all_errors_at_once(void **state)
 	assert_null(generation_create(path, 1, &errors));
 	assert_true(errors.count >= 3);
 	assert_true(is_told(&errors, ":2: ")); /* certificate */
-	assert_true(is_told(&errors, ":4: ")); /* ca */
+	assert_true(is_told(&errors, ":5: ")); /* ca */
 	assert_true(is_told(&errors, ":6: ")); /* expression */
 	config_errors_finish(&errors);
 }
