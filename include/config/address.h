@@ -26,6 +26,10 @@ struct address {
 /* Understands the text; false with a static explanation in *why. */
 bool address_parse(const char *text, struct address *out, const char **why);
 
+/* "[::]", and any other address in brackets. */
+bool address_is_any6(const struct address *a);
+bool address_is_ipv6(const struct address *a);
+
 /* Frees what address_parse made; the struct may be parsed into again. */
 void address_finish(struct address *a);
 

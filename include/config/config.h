@@ -29,6 +29,7 @@ struct config_listener {
 	struct config_place place;
 	char *text; /* the address as written; its identity across reloads */
 	struct address address;
+	bool takes_ipv4; /* "[::]" is for both, unless another listener has the port for IPv4 */
 	enum tls_mode tls;
 	bool insecure;                     /* sign-in in clear allowed although not loopback */
 	unsigned mode;                     /* unix socket: permission bits */

@@ -163,6 +163,23 @@ bool address_parse(const char *text, struct address *out, const char **why)
 	return good;
 }
 
+static bool parse_ipv6(const struct address *a, struct in6_addr *out)
+{
+	return a->kind == ADDRESS_INET && a->host != NULL && inet_pton(AF_INET6, a->host, out) == 1;
+}
+
+bool address_is_any6(const struct address *a)
+{
+	struct in6_addr v6;
+	return parse_ipv6(a, &v6) && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
+bool address_is_ipv6(const struct address *a)
+{
+	struct in6_addr v6;
+	return parse_ipv6(a, &v6);
+}
+
 void address_finish(struct address *a)
 {
 	free(a->text);

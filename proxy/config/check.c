@@ -168,6 +168,19 @@ static bool is_repeated(const struct config *c, size_t i)
 	return false;
 }
 
+/* Another listener has the port for IPv4 (what is a name may be that, too): the kernel refuses a second. */
+static bool is_shared_with_ipv4(const struct config *c, size_t i)
+{
+	for (size_t k = 0; k < c->listener_count; k++) {
+		const struct address *a = &c->listeners[k].address;
+		if (k != i && a->host != NULL && a->port == c->listeners[i].address.port &&
+			!address_is_ipv6(a)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Names to networks. */
 static void take_trusted(struct raw *r, size_t i)
 {
@@ -202,6 +215,7 @@ static void check_listener(struct raw *r, size_t i)
 	if (l->address.text == NULL) {
 		return; /* the address is wrong: said already */
 	}
+	l->takes_ipv4 = address_is_any6(&l->address) && !is_shared_with_ipv4(r->config, i);
 	if (is_repeated(r->config, i)) {
 		config_errors_add(
 			r->errors, place, "listeners.address", "\"%s\" stands here twice", l->text);

@@ -14,7 +14,9 @@
 static size_t find_listener(const struct config *c, const struct config_listener *wanted)
 {
 	for (size_t i = 0; c != NULL && i < c->listener_count; i++) {
-		if (strcmp(c->listeners[i].text, wanted->text) == 0) {
+		/* A socket cannot change its mind about IPv4: the new one is refused, which is told. */
+		if (strcmp(c->listeners[i].text, wanted->text) == 0 &&
+			c->listeners[i].takes_ipv4 == wanted->takes_ipv4) {
 			return i;
 		}
 	}

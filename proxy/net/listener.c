@@ -53,16 +53,17 @@ static int new_socket(int family)
 }
 
 /* A bound TCP socket, or -1 with errno and *why. */
-static int bind_inet(const struct addrinfo *a, bool is_shared, const char **why)
+static int bind_inet(const struct addrinfo *a, bool is_shared, bool takes_ipv4, const char **why)
 {
 	int fd = new_socket(a->ai_family);
 	if (fd < 0) {
 		*why = "no socket of this kind";
 		return -1;
 	}
-	/* Own wildcard for IPv6, so that [::]:993 and 0.0.0.0:993 are two listeners. */
+	/* Said in both cases: the default of the machine (bindv6only) counts for neither. */
 	bool ok = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-		  (a->ai_family != AF_INET6 || socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
+		  (a->ai_family != AF_INET6 ||
+			  socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !takes_ipv4)) &&
 		  (!is_shared || socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1));
 	*why = ok ? "cannot be bound" : "socket option refused";
 	if (!ok || bind(fd, a->ai_addr, a->ai_addrlen) != 0) {
@@ -82,17 +83,17 @@ static bool keep_port(int fd, struct addrinfo *a)
 	return getsockname(fd, a->ai_addr, &size) == 0;
 }
 
-static int bind_all(struct addrinfo *a, size_t count, int *fds, const char **why)
+static int bind_all(struct addrinfo *a, size_t count, bool takes_ipv4, int *fds, const char **why)
 {
 	if (count > 1) {
-		int probe = bind_inet(a, false, why);
+		int probe = bind_inet(a, false, takes_ipv4, why);
 		if (probe < 0) {
 			return refuse(why, *why);
 		}
 		close(probe);
 	}
 	for (size_t i = 0; i < count; i++) {
-		fds[i] = bind_inet(a, count > 1, why);
+		fds[i] = bind_inet(a, count > 1, takes_ipv4, why);
 		if (fds[i] < 0 || !keep_port(fds[i], a)) {
 			return refuse(why, *why);
 		}
@@ -103,8 +104,9 @@ static int bind_all(struct addrinfo *a, size_t count, int *fds, const char **why
 	return 0;
 }
 
-static int open_inet(const struct address *to, size_t count, int *fds, const char **why)
+static int open_inet(const struct config_listener *l, size_t count, int *fds, const char **why)
 {
+	const struct address *to = &l->address;
 	struct addrinfo hints = {
 		.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *found = NULL;
@@ -115,7 +117,7 @@ static int open_inet(const struct address *to, size_t count, int *fds, const cha
 		*why = gai_strerror(error);
 		return EADDRNOTAVAIL;
 	}
-	error = bind_all(found, count, fds, why);
+	error = bind_all(found, count, l->takes_ipv4, fds, why);
 	freeaddrinfo(found);
 	return error;
 }
@@ -182,7 +184,7 @@ int listener_bind(const struct config_listener *l, size_t count, int *fds, const
 		fds[i] = -1;
 	}
 	int error = l->address.kind == ADDRESS_UNIX ? open_unix(l, count, fds, why)
-						    : open_inet(&l->address, count, fds, why);
+						    : open_inet(l, count, fds, why);
 	for (size_t i = 0; error != 0 && i < count; i++) {
 		if (fds[i] >= 0) {
 			close(fds[i]);

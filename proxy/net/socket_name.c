@@ -17,6 +17,10 @@ static struct stream_name name_of(const struct sockaddr_storage *a)
 	} else if (a->ss_family == AF_INET) {
 		inet_ntop(AF_INET, &v4->sin_addr, name.address, sizeof name.address);
 		snprintf(name.port, sizeof name.port, "%u", ntohs(v4->sin_port));
+	} else if (a->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		/* A client of "[::]" that came by IPv4 is known by that address everywhere else. */
+		inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], name.address, sizeof name.address);
+		snprintf(name.port, sizeof name.port, "%u", ntohs(v6->sin6_port));
 	} else if (a->ss_family == AF_INET6) {
 		inet_ntop(AF_INET6, &v6->sin6_addr, name.address, sizeof name.address);
 		snprintf(name.port, sizeof name.port, "%u", ntohs(v6->sin6_port));

@@ -183,6 +183,46 @@ def test_ipv4_and_ipv6_and_several_at_once(make_proxy, mail1):
     use(proxy.client(), mail1)
 
 
+def port_of_all():
+    """One that was free for both families a moment ago."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as sock:
+        return sock.getsockname()[1]
+
+
+def both_families(port):
+    for address in ("127.0.0.1", "::1"):
+        with Client((address, port)) as client:
+            assert client.greeting.startswith(b"* OK")
+            client.logout()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_address_of_all_takes_ipv4_clients_too(make_proxy, mail1, workers):
+    port = port_of_all()
+    proxy = make_proxy({"mail1": mail1}, workers=workers, listeners={"plain": {
+        "address": f"[::]:{port}", "tls": "none", "insecure": True}},
+        limits={"clients_per_ip": 1})
+    both_families(port)
+    for address in ("127.0.0.1", "::1"):
+        # Known by the address as other listeners know it: in the log, in limits.
+        with Client((address, port)) as client:
+            client.login("u1", mail1.users["u1"]).ok()
+            client.logout()
+        assert proxy.wait_event(msg="session end", client=address)["listener"] == f"[::]:{port}"
+
+
+def test_each_family_may_have_a_listener_of_its_own(make_proxy, mail1):
+    port = port_of_all()
+    proxy = make_proxy({"mail1": mail1}, kinds=("plain", "starttls"), listeners={
+        "plain": {"address": f"[::]:{port}", "tls": "none", "insecure": True},
+        "starttls": {"address": f"0.0.0.0:{port}", "tls": "none", "insecure": True}})
+    both_families(port)
+    with Client(("127.0.0.1", port)) as client:
+        client.login("u1", mail1.users["u1"]).ok()
+        client.logout()
+    assert proxy.wait_event(msg="session end")["listener"] == f"0.0.0.0:{port}"
+
+
 def test_garbage_instead_of_a_handshake_harms_nobody_else(mux, mail1, ca):
     with mux.client("u1", mail1.users["u1"]) as other:
         other.cmd("SELECT INBOX").ok()

@@ -72,6 +72,23 @@ static void test_listener_keeps_its_socket(void **state)
 	assert_int_equal(plan.added + plan.dropped, 0);
 }
 
+#define ALL  "{ address = \"[::]:5\"; insecure = true; }"
+#define ALL4 "{ address = \"0.0.0.0:5\"; insecure = true; }"
+
+/* Whether a socket takes IPv4 clients is settled when it is bound. */
+static void test_socket_of_all_addresses(void **state)
+{
+	(void)state;
+	make(HEAD(ALL "," A), HEAD(ALL "," B));
+	assert_true(before->listeners[0].takes_ipv4 && after->listeners[0].takes_ipv4);
+	assert_false(before->listeners[1].takes_ipv4);
+	assert_int_equal(plan.kept_from[0], 0);
+	finish(state);
+	make(HEAD(ALL), HEAD(ALL4 "," ALL));
+	assert_false(after->listeners[0].takes_ipv4 || after->listeners[1].takes_ipv4);
+	assert_int_equal(plan.kept_from[1], CONFIG_PLAN_NEW);
+}
+
 static void test_listener_keeps_its_socket_with_other_tls(void **state)
 {
 	(void)state;
@@ -111,6 +128,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_start_adds_all, finish),
 		cmocka_unit_test_teardown(test_listeners_are_known_by_address, finish),
 		cmocka_unit_test_teardown(test_listener_keeps_its_socket, finish),
+		cmocka_unit_test_teardown(test_socket_of_all_addresses, finish),
 		cmocka_unit_test_teardown(test_listener_keeps_its_socket_with_other_tls, finish),
 		cmocka_unit_test_teardown(test_restart_settings_are_named, finish),
 		cmocka_unit_test_teardown(test_nothing_changed, finish),
