@@ -187,7 +187,7 @@ enum proxy_read proxy_reader_feed(struct proxy_reader *r, struct span *in, struc
 		gather(r, in, 1);
 		bytes = buf_peek(&r->bytes);
 		if (!could_be(bytes, v1) && !could_be(bytes, v2)) {
-			return refuse(r, "none");
+			return refuse(r, "does not begin as one");
 		}
 	}
 	struct span bytes = buf_peek(&r->bytes);

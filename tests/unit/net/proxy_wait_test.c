@@ -157,7 +157,7 @@ static void expect_failure(const char *text, bool hangs_up, const char *why)
 static void test_failures(void **state)
 {
 	(void)state;
-	expect_failure("a LOGIN u p\r\n", false, "none");
+	expect_failure("a LOGIN u p\r\n", false, "does not begin as one");
 	expect_failure("PROXY TCP4 1\r\n", false, "incomplete");
 	expect_failure("PROXY TCP4 1", true, "cut off");
 	expect_failure("", true, "");
