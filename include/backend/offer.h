@@ -26,6 +26,7 @@ struct offer {
 	bool has_been_asked;
 	unsigned failures;         /* in a row */
 	uint64_t failed_ms;        /* the last of them */
+	uint64_t learnt_ms;        /* when the list was read last */
 	_Atomic unsigned *version; /* counted up by each change of what can be read */
 };
 
@@ -37,7 +38,8 @@ void offer_finish(struct offer *o);
  * is news, because the last one could not get so far; or because the last one could, or nobody had tried. */
 bool offer_learn(struct offer *o, struct span list, uint64_t now_ms);
 /* since_ms: when that try began. Of tries that went on at the same time only the first failure counts: the
- * others met the same misfortune, and a server that was away for a moment would be left for a minute. */
+ * others met the same misfortune, and a server that was away for a moment would be left for a minute. One
+ * that began before the list was read last tells nothing about the time since. */
 bool offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms);
 
 /* A server that fails is asked after 1 s, 2 s, 4 s ... and at last once a minute, if not less often. */

@@ -38,6 +38,7 @@ bool offer_learn(struct offer *o, struct span list, uint64_t now_ms)
 	bool is_same = o->state == OFFER_REACHABLE && span_is(list, o->list);
 	asked(o, now_ms);
 	o->failures = 0;
+	o->learnt_ms = now_ms;
 	if (!is_same) {
 		free(o->list);
 		o->list = xmemdup0(list.p, list.n);
@@ -51,9 +52,10 @@ bool offer_learn(struct offer *o, struct span list, uint64_t now_ms)
 bool offer_fail(struct offer *o, uint64_t since_ms, uint64_t now_ms)
 {
 	pthread_mutex_lock(&o->lock);
-	bool is_news = o->state != OFFER_UNREACHABLE;
+	bool is_old = o->state == OFFER_REACHABLE && since_ms < o->learnt_ms;
+	bool is_news = o->state != OFFER_UNREACHABLE && !is_old;
 	asked(o, now_ms);
-	if (o->failures == 0 || since_ms > o->failed_ms) {
+	if (!is_old && (o->failures == 0 || since_ms > o->failed_ms)) {
 		o->failures++;
 		o->failed_ms = now_ms;
 	}

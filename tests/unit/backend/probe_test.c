@@ -275,8 +275,28 @@ static void test_failures_at_the_same_time(void **state)
 	assert_false(offer_claim(&o, 30, 1, &wait));
 	assert_int_equal(wait, 2000);
 	learn(&o, "A");
-	offer_fail(&o, 12, 2000);
+	offer_fail(&o, 2000, 2000);
 	assert_false(offer_claim(&o, 2000, 1, &wait));
+	assert_int_equal(wait, 1000);
+	offer_finish(&o);
+}
+
+/* Somebody has reached it meanwhile. */
+static void test_failure_of_the_past(void **state)
+{
+	(void)state;
+	_Atomic unsigned version = 0;
+	struct offer o;
+	uint64_t wait = 0;
+	offer_init(&o, &version);
+	offer_learn(&o, span_str("A"), 50);
+	assert_false(offer_fail(&o, 49, 60));
+	assert_int_equal(o.state, OFFER_REACHABLE);
+	assert_int_equal(version, 1);
+	assert_true(offer_fail(&o, 50, 60));
+	assert_int_equal(o.state, OFFER_UNREACHABLE);
+	assert_false(offer_fail(&o, 49, 70));
+	assert_false(offer_claim(&o, 70, 1, &wait));
 	assert_int_equal(wait, 1000);
 	offer_finish(&o);
 }
@@ -317,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_rests),
 		cmocka_unit_test(test_failures_at_the_same_time),
+		cmocka_unit_test(test_failure_of_the_past),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
