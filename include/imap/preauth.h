@@ -91,8 +91,7 @@ bool preauth_is_exchanging(const struct preauth *p);
 
 /*
  * What the first ID of the client told, since TLS began where it did (later ones do not count, as at
- * Dovecot); the caller's from here on. Who has told something in clear cannot begin TLS any more, as it
- * could be somebody else who goes on. NULL: nothing, or it was taken already.
+ * Dovecot); the caller's from here on. NULL: nothing, or it was taken already.
  */
 struct client_id *preauth_take_id(struct preauth *p);
 

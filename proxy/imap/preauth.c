@@ -326,10 +326,6 @@ struct client_id *preauth_take_id(struct preauth *p)
 {
 	struct client_id *id = p->id;
 	p->id = NULL;
-	if (id != NULL) {
-		/* What was told in clear counts from here on: no TLS may give it a better name (S1). */
-		p->policy.can_starttls = false;
-	}
 	return id;
 }
 

@@ -92,6 +92,12 @@ bool session_take_id(struct session *s)
 {
 	struct client_id *id = client_take_id(s->client);
 	struct stream_name peer = {0};
+	bool is_tls = stream_is_tls(client_stream(s->client));
+	if (id == NULL && s->origin != NULL && s->origin->is_id_clear && is_tls) {
+		/* Law 5: somebody else may have told it on the way. */
+		session_end(s, FAIL_STARTTLS_INJECTED, "an ID in clear, and none behind STARTTLS");
+		return false;
+	}
 	if (id == NULL) {
 		return true;
 	}
@@ -101,6 +107,7 @@ bool session_take_id(struct session *s)
 	/* preauth gives one, and another one behind STARTTLS. */
 	client_id_destroy(&s->origin->id);
 	s->origin->id = id;
+	s->origin->is_id_clear = !is_tls;
 	if (id->session_id[0] != '\0') {
 		free(s->origin->session_id);
 		s->origin->session_id = xstrdup(id->session_id);

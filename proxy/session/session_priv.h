@@ -22,8 +22,8 @@
 
 /* What a trusted peer has said of the client (listeners.trusted). Strings are owned; NULL: not said. */
 struct session_origin {
-	char via[64]; /* the peer itself; "": the client has connected here */
-	bool is_tls;  /* the client has spoken TLS with the peer */
+	char via[64];             /* the peer itself; "": the client has connected here */
+	bool is_tls, is_id_clear; /* the client has spoken TLS with the peer; id was told without */
 	char *tls_version;
 	char *authority;      /* name that the client asked for */
 	char *session_id;     /* what the peer calls the connection */

@@ -185,7 +185,8 @@ def test_what_came_before_starttls_is_forgotten(make_proxy, fake, certificate, t
 
 
 def test_an_identity_that_was_used_before_starttls(make_proxy, fake, certificate, tls):
-    """A refused sign-in has used what the client said in clear; what it says inside TLS replaces that."""
+    """A refused sign-in has used what the client said in clear; what it says inside TLS replaces that, and
+    nobody else's word counts for who says nothing."""
     proxy = make_proxy({"fake": fake.where()}, kinds=("starttls",), certificate=certificate,
                        users=[{"match": "u*", "backend": "fake"}], limits={"auth_delay": "0s"},
                        listeners={"starttls": {"trusted": ["127.0.0.1"], "insecure": True}})
@@ -197,6 +198,15 @@ def test_an_identity_that_was_used_before_starttls(make_proxy, fake, certificate
         client.login("u1", SECRET).ok()
     got = told(fake)
     assert got["name"] == "after" and got["x-originating-ip"] == "192.0.2.8"
+    connections = fake.connections()
+    with proxy.client() as client:
+        say(client, '"name" "before" ' + SPEAKS)
+        client.login("nobody", "wrong").no("AUTHENTICATIONFAILED")
+        client.starttls(tls)
+        client.start(f'LOGIN u2 "{SECRET}"')
+        client.closed()
+    assert proxy.wait_event(msg="client end", reason="starttls-injected")
+    assert fake.connections() == connections
 
 
 def test_the_server_hears_it_inside_tls(make_proxy, ca, certificate):

@@ -308,33 +308,6 @@ static void starttls(void **state)
 	preauth_destroy(&p);
 }
 
-/* S1: an ID in clear that a refused sign-in has made the session's is not passed on as one told by TLS. */
-static void no_starttls_behind_an_id_that_counts(void **state)
-{
-	(void)state;
-	for (int has_id = 0; has_id <= 1; has_id++) {
-		struct preauth_policy policy = policy_of(OPEN | STARTTLS);
-		struct preauth *p = preauth_create(&policy);
-		struct buf out;
-		buf_init(&out, 1 << 16);
-		struct span in = span_str(
-			has_id ? "a ID (\"name\" \"x\")\r\nb LOGIN u p\r\n" : "b LOGIN u p\r\n");
-		assert_int_equal(preauth_feed(p, &in, &out), PREAUTH_SIGN_IN);
-		struct client_id *id = preauth_take_id(p);
-		assert_int_equal(id != NULL, has_id);
-		client_id_destroy(&id);
-		preauth_refuse(p, span_str("wrong"), &out);
-		buf_clear(&out);
-		in = span_str("c STARTTLS\r\n");
-		assert_int_equal(
-			preauth_feed(p, &in, &out), has_id ? PREAUTH_MORE : PREAUTH_STARTTLS);
-		assert_int_equal(
-			has_id, span_is(buf_peek(&out), "c BAD STARTTLS is not possible here\r\n"));
-		buf_finish(&out);
-		preauth_destroy(&p);
-	}
-}
-
 static void accepted(void **state)
 {
 	(void)state;
@@ -567,7 +540,6 @@ int main(void)
 		cmocka_unit_test(nul_is_refused),
 		cmocka_unit_test(sign_in_needs_tls),
 		cmocka_unit_test(starttls),
-		cmocka_unit_test(no_starttls_behind_an_id_that_counts),
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(credentials_can_be_moved_out),
 		cmocka_unit_test(nothing_stays_of_a_broken_exchange),
