@@ -24,10 +24,11 @@ def binary():
 
 
 @functools.lru_cache
-def is_sanitized(path):
+def is_sanitized(path, *by):
+    """Whether the program was built with one of these sanitizers; without names: with any."""
     with open(path, "rb") as file:
         text = file.read()
-    return b"__asan_init" in text or b"__tsan_init" in text
+    return any(f"__{name}_init".encode() in text for name in by or ("asan", "tsan"))
 
 
 def at_most(kib):
